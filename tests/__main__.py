@@ -1,0 +1,76 @@
+"""Everything that `python3 manage.py test` runs: linters, the tests on SQLite, those of the database again
+on PostgreSQL, and the browser tests. With arguments, they go to one pytest run as they are.
+
+With CI=true a missing PostgreSQL or Chromium is a failure; elsewhere it is said and left out.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+POSTGRES = os.environ.get("LOUPE_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+IN_CI = os.environ.get("CI") == "true"
+
+
+def run(what: str, *command: str, **environment: str) -> bool:
+    print(f"\n== {what}", flush=True)
+    began = time.monotonic()
+    done = subprocess.run([*map(str, command)], cwd=ROOT, env={**os.environ, **environment}, check=False)
+    is_well = done.returncode == 0
+    print(f"== {what}: {'ok' if is_well else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
+    return is_well
+
+
+def pytest(what: str, *arguments: str, **environment: str) -> bool:
+    return run(what, sys.executable, "-m", "pytest", "-q", *arguments, **environment)
+
+
+def postgres_answers() -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+    except psycopg.Error as error:
+        print(f"\nPostgreSQL does not answer ({str(error).splitlines()[0]}).")
+        return False
+    return True
+
+
+def missing(what: str) -> bool:
+    """Whether the run may go on without it."""
+    if IN_CI:
+        print(f"== {what} is missing, and CI may not go without it: FAILED")
+        return False
+    print(f"== {what} is missing: its tests are left out. See the README, “Tests”.")
+    return True
+
+
+def everything() -> bool:
+    results = [
+        run("ruff", BIN / "ruff", "check", "."),
+        run("ruff format", BIN / "ruff", "format", "--check", "."),
+        run("djlint", BIN / "djlint", "--lint", "--quiet", "templates"),
+        pytest("SQLite", "-n", "2", "-m", "not browser"),
+    ]
+    if postgres_answers():
+        on_postgres = ("tests/services", "tests/pages")
+        results.append(pytest("PostgreSQL", "-n", "2", *on_postgres, LOUPE_DATABASE_URL=POSTGRES))
+    else:
+        results.append(missing("PostgreSQL"))
+    if any(map(shutil.which, CHROMIUM)):
+        results.append(pytest("browser", "-n", "2", "--dist", "loadfile", "-m", "browser"))
+    else:
+        results.append(missing("Chromium"))
+    return all(results)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(0 if pytest("pytest", *sys.argv[1:]) else 1)
+    sys.exit(0 if everything() else 1)

@@ -1,0 +1,97 @@
+"""The cast: ana owns, edda edits, ben reviews, vera views, otto is of another workspace."""
+
+import os
+
+import pytest
+from django.test import Client
+
+from tests import factories
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(autouse=True)
+def _own_media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def _no_hints(request):
+    """Tests call the services themselves; a hint to a worker would lie in the queue for nobody."""
+    from reviewqueue import wake
+
+    with wake.quietly():
+        yield
+
+
+@pytest.fixture
+def workspace(db):
+    return factories.make_workspace()
+
+
+@pytest.fixture
+def ana(workspace):
+    return factories.make_member(workspace, "Ana Ruiz", "admin")
+
+
+@pytest.fixture
+def edda(workspace):
+    return factories.make_member(workspace, "Edda Holm", "editor")
+
+
+@pytest.fixture
+def ben(workspace):
+    return factories.make_member(workspace, "Ben Adler", "reviewer")
+
+
+@pytest.fixture
+def vera(workspace):
+    return factories.make_member(workspace, "Vera Stone", "viewer")
+
+
+@pytest.fixture
+def otto(db):
+    return factories.make_member(factories.make_workspace("Elsewhere"), "Otto Brandt", "admin")
+
+
+@pytest.fixture
+def signed_in():
+    """`signed_in(ana)` is a browser in which Ana has signed in."""
+
+    def sign_in(member) -> Client:
+        client = Client()
+        client.force_login(member.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def persona(workspace):
+    return factories.make_persona(workspace)
+
+
+@pytest.fixture
+def post(persona):
+    """Ready to be decided, with its source."""
+    source = factories.make_source(persona)
+    origin = factories.make_source_post(persona.workspace, source)
+    return factories.make_post(persona, items=2, source=origin)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """A filled sandbox, made once; each test works on a copy."""
+    from tests.world import prepare
+
+    folder = tmp_path_factory.mktemp("prepared") / "sandbox"
+    return folder, prepare(folder)
+
+
+@pytest.fixture
+def world(db, prepared, tmp_path):
+    from reviewqueue import gateway
+    from tests.world import World
+
+    yield World(prepared[0], tmp_path / "sandbox", prepared[1])
+    gateway.bring(None)
