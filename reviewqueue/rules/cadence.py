@@ -1,0 +1,130 @@
+"""How long things take, when it is worth looking again, and when they count as late.
+
+Ranges and limits: contracts, "Timing" (https://reelmirror.com/docs/guides/webhooks). The rule for
+looking is a debt: the seconds for which something may have been ready without our having seen it.
+All functions are pure; times are seconds, ages are seconds since the thing was started.
+"""
+
+from dataclasses import dataclass
+
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True)
+class Span:
+    """A documented duration: usual from `low` to `high`, given up after `limit` seconds.
+
+    `factor`: how many times faster than documented it goes (the sandbox).
+    """
+
+    low: float
+    high: float
+    limit: float
+    factor: float = 1.0
+
+    def faster(self, factor: float) -> "Span":
+        return Span(self.low / factor, self.high / factor, self.limit / factor, self.factor * factor)
+
+    def done_by(self, age: float) -> float:
+        """The chance that it has finished at `age`: even over the range, with one in twenty running over."""
+        if age <= self.low:
+            return 0.0
+        if age < self.high:
+            return 0.95 * (age - self.low) / (self.high - self.low)
+        over = (age - self.high) / self.high
+        return 0.95 + 0.05 * over / (1 + over)
+
+
+SPANS = {
+    "image": Span(20, 90, 300),
+    "video": Span(60, 300, 600),
+    "voice": Span(30, 120, 300),
+    "sync": Span(30, 300, 600),
+    "delivery": Span(10, 60, 180),
+}
+SPAN_WORDS = {
+    "image": "Images usually take 20 to 90 seconds.",
+    "video": "Videos usually take 1 to 5 minutes.",
+    "voice": "Voice conversion usually takes 30 seconds to 2 minutes.",
+    "sync": "Syncing usually takes 30 seconds to 5 minutes.",
+    "delivery": "Publishing usually takes 10 to 60 seconds.",
+}
+
+SYNC_COOLDOWN = 15 * MINUTE  # a sync sooner than this is skipped (contracts, rule 9)
+PUBLIC_LOCK_DAYS = 20  # a discounted item made public stays so (contracts, rule 7)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One thing in flight, as the planner sees it."""
+
+    span: Span
+    age: float  # now
+    looked_age: float  # when it was last looked at; 0 if never
+    parts: int = 1  # a post is ready when all its items are
+    watched: bool = False  # somebody has it on the screen
+
+    def ready_by(self, age: float) -> float:
+        return self.span.done_by(age) ** self.parts
+
+
+WATCHED_WEIGHT = 10.0
+STEPS = 6
+
+
+def debt(pending: Pending) -> float:
+    """Expected seconds of readiness not seen since the last look, weighted when somebody watches."""
+    then, now = pending.looked_age, pending.age
+    missed = 1.0 - pending.ready_by(then)
+    if now <= then or missed <= 0:
+        return 0.0
+    width = (now - then) / STEPS
+    base = pending.ready_by(then)
+    area = (
+        sum((pending.ready_by(then + (step + 0.5) * width) - base) / missed for step in range(STEPS)) * width
+    )
+    return area * (WATCHED_WEIGHT if pending.watched else 1.0)
+
+
+CHEAP, DEAR = 2.0, 12.0
+LONGEST_WAIT, LONGEST_WAIT_WATCHED = 15.0, 4.0
+SHORTEST_WAIT = 2.0  # a page's own poll comes every two seconds: to know sooner helps nobody
+
+
+def price_of_a_look(used_share: float) -> float:
+    """The debt at which a look pays: 2 post-seconds with an idle budget, 12 with a full one."""
+    share = min(1.0, max(0.0, used_share))
+    return CHEAP + (DEAR - CHEAP) * share * share
+
+
+def worth_looking(pendings: list[Pending], *, used_share: float) -> float:
+    """The debt to rank by if one look that answers for all of `pendings` is due now, else 0."""
+    if any(pending.looked_age and pending.age - pending.looked_age < SHORTEST_WAIT for pending in pendings):
+        return 0.0
+    total = sum(debt(pending) for pending in pendings)
+    if total >= price_of_a_look(used_share):
+        return total
+    for pending in pendings:
+        longest = LONGEST_WAIT_WATCHED if pending.watched else LONGEST_WAIT
+        if pending.age > pending.span.low and pending.age - pending.looked_age >= longest:
+            return max(total, 1e-6)
+    return 0.0
+
+
+def lateness(span: Span, age: float) -> str:
+    """Empty within the range, then slow, no_answer past the limit, stuck past twice, lost after a day."""
+    if age <= span.high:
+        return ""
+    if age <= span.limit:
+        return "slow"
+    if age <= 2 * span.limit:
+        return "no_answer"
+    return "stuck" if age <= max(DAY, 3 * span.limit) else "lost"
+
+
+def pause_when_late(span: Span, age: float) -> float | None:
+    """Seconds between looks past the limit: every minute, then hourly for a day, then None (never)."""
+    pauses = {"no_answer": MINUTE / span.factor, "stuck": HOUR / span.factor, "lost": None}
+    return pauses.get(lateness(span, age), 0.0)
