@@ -1,0 +1,1 @@
+"""ReelMirror's behaviour, one noun a file. `routes.py` says which function answers which address."""
