@@ -1,0 +1,84 @@
+"""The only place that turns a workspace and the settings into a client, real or sandbox."""
+
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from reviewqueue import vault
+from reviewqueue.clock import request_seconds
+from reviewqueue.models import UpstreamKey, Workspace
+from reviewqueue.sandbox.app import Sandbox
+from reviewqueue.upstream import transport
+from reviewqueue.upstream.media import download as fetch
+from reviewqueue.upstream.reelmirror.client import ReelMirror
+
+# The sandbox answers in the same process; nothing is ever looked up under this name.
+SANDBOX_URL = "http://sandbox.invalid/api"
+
+
+class NoKey(Exception):
+    """The workspace has no key for the service, or none that can be read."""
+
+
+@lru_cache(maxsize=1)
+def sandbox() -> Sandbox:
+    """The stand-in for the services, over the SQLite file that all processes share."""
+    return _brought.get("sandbox") or Sandbox(
+        settings.SANDBOX_DIR,
+        public_url=settings.PUBLIC_URL,
+        speed=settings.SANDBOX_SPEED,
+        time_scale=settings.TIME_SCALE,
+    )
+
+
+def bring(sandbox_of_ones_own: Sandbox | None) -> None:
+    """Use this sandbox from now on (tests bring one whose clock they move); None: the usual one."""
+    _brought["sandbox"] = sandbox_of_ones_own
+    sandbox.cache_clear()
+
+
+_brought: dict[str, Sandbox | None] = {}
+
+
+def key_of(workspace: Workspace) -> UpstreamKey:
+    """The workspace's key to ReelMirror. Raises NoKey."""
+    key = workspace.keys.filter(upstream="reelmirror").first()
+    if key is None:
+        raise NoKey("This workspace has no API key. An admin adds one under Settings.")
+    return key
+
+
+def client_for(key: UpstreamKey, *, observe=None) -> ReelMirror:
+    """A client under this key. `observe` sees every exchange, without the key. Raises NoKey."""
+    try:
+        secret = vault.open_sealed(key.secret)
+        return client_with(secret, is_sandbox=key.workspace.is_sandbox, observe=observe)
+    except (vault.Unreadable, ValueError) as error:  # ValueError: it cannot stand in a header
+        raise NoKey(str(error)) from None
+
+
+def client_with(secret: str, *, is_sandbox: bool, observe=None) -> ReelMirror:
+    options = {"observe": observe, "total_seconds": request_seconds()}
+    if is_sandbox:
+        return ReelMirror(SANDBOX_URL, secret, transport=transport.in_process(sandbox()), **options)
+    return ReelMirror(settings.REELMIRROR_URL, secret, schedule_with=settings.REELMIRROR_SCHEDULE, **options)
+
+
+def download(workspace: Workspace, link: str, sink) -> None:
+    """Bring a file of the service to `sink`. Raises MediaRefused or the error tree."""
+    if workspace.is_sandbox:
+        fetch(
+            link,
+            sink=sink,
+            max_bytes=settings.MEDIA_MAX_BYTES,
+            allowed_hosts=[origin_of(sandbox().world.public_url)],
+            transport=transport.in_process(sandbox()),
+        )
+        return
+    fetch(link, sink=sink, max_bytes=settings.MEDIA_MAX_BYTES, allowed_hosts=settings.MEDIA_HOSTS)
+
+
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

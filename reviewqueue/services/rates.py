@@ -1,0 +1,157 @@
+"""One budget of requests per key, in one row that all processes share; and the key's breaker.
+
+The service allows 60 requests a minute (contracts, "Rate limits"). Every request is counted in a
+sliding minute, which is safe for fixed and sliding windows alike, and corrected from the headers of
+the answers, as others may use the same key.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db import IntegrityError, transaction
+
+from reviewqueue.clock import now, pace, wait
+from reviewqueue.models import RateBudget, UpstreamKey
+
+MINUTE = 60.5  # seconds; half a second against the edge of the service's own window
+
+# How much of the limit each class may use up to; the rest is kept for those before it.
+CEILING = {"decide": 1.0, "wait": 0.92, "reconcile": 0.85, "poll": 0.93, "poll_beside_people": 0.73}
+
+BREAKER_OPENS_AFTER = 5  # failures in a row
+BREAKER_HALF_OPEN_AFTER = 30  # seconds
+PROBE_EVERY = 60  # seconds, while the key is rejected
+
+
+@dataclass(frozen=True)
+class Grant:
+    given: bool
+    wait_seconds: float = 0.0  # until it is worth asking again
+    used_share: float = 0.0
+
+
+def grant(fingerprint: str, cost: int, klass: str, *, at: float | None = None) -> Grant:
+    """Take `cost` requests from the key's minute, if its class still may. Of two at once one asks again."""
+    at = time.time() if at is None else at
+    for _ in range(20):
+        row = _row(fingerprint)
+        if row.blocked_until > at:
+            return Grant(False, row.blocked_until - at, 1.0)
+        stamps = _recent(row.stamps, at)
+        room = int(row.limit * CEILING[klass]) - len(stamps)
+        share = len(stamps) / row.limit
+        if cost > room:
+            return Grant(False, _until_room(stamps, cost - room, at), share)
+        if _save(row, stamps=stamps + [at] * cost):
+            return Grant(True, used_share=share)
+    return Grant(False, 0.2)
+
+
+def used_share(fingerprint: str, *, at: float | None = None) -> float:
+    row = _row(fingerprint)
+    at = time.time() if at is None else at
+    return 1.0 if row.blocked_until > at else len(_recent(row.stamps, at)) / row.limit
+
+
+def learn(fingerprint: str, limit: int | None, remaining: int | None, *, at: float | None = None) -> None:
+    """Correct the count by what an answer's headers say: others may share the key."""
+    if limit is None or remaining is None or limit <= 0:
+        return
+    at = time.time() if at is None else at
+    row = _row(fingerprint)
+    stamps = _recent(row.stamps, at)
+    theirs = max(0, limit - remaining)
+    missing = theirs - len(stamps)
+    if missing <= 0 and row.limit == limit:
+        return
+    _save(row, stamps=sorted(stamps + [at] * max(0, missing)), limit=min(limit, 32_000))
+
+
+def block(fingerprint: str, seconds: float, *, at: float | None = None) -> None:
+    """The service said 429: nothing more under this key until then."""
+    at = time.time() if at is None else at
+    for _ in range(20):
+        row = _row(fingerprint)
+        if _save(row, blocked_until=max(row.blocked_until, at + seconds)):
+            return
+
+
+def blocked_until(fingerprint: str) -> datetime | None:
+    """Until when the service asked us to slow down; None if it does not."""
+    row = RateBudget.objects.filter(pk=fingerprint, blocked_until__gt=time.time()).first()
+    return datetime.fromtimestamp(row.blocked_until, UTC) if row else None
+
+
+def _row(fingerprint: str) -> RateBudget:
+    row = RateBudget.objects.filter(pk=fingerprint).first()
+    if row is None:
+        try:
+            with transaction.atomic():
+                row = RateBudget.objects.create(fingerprint=fingerprint)
+        except IntegrityError:
+            row = RateBudget.objects.get(pk=fingerprint)
+    return row
+
+
+def _save(row: RateBudget, **facts) -> bool:
+    facts["version"] = row.version + 1
+    return bool(RateBudget.objects.filter(pk=row.pk, version=row.version).update(**facts))
+
+
+def _recent(stamps: list[float], at: float) -> list[float]:
+    return [stamp for stamp in stamps if at - pace(MINUTE) < stamp <= at + 1]
+
+
+def _until_room(stamps: list[float], needed: int, at: float) -> float:
+    """Seconds until `needed` of the requests have left the minute."""
+    if needed > len(stamps):
+        return pace(MINUTE)
+    return max(0.05, stamps[needed - 1] + pace(MINUTE) - at)
+
+
+# ---- the breaker, and the key itself -----------------------------------------------------------
+
+
+def is_open(key: UpstreamKey) -> bool:
+    """The service is away: nothing is sent, except one look every half minute."""
+    return key.opened_at is not None and now() < key.opened_at + wait(BREAKER_HALF_OPEN_AFTER)
+
+
+def is_half_open(key: UpstreamKey) -> bool:
+    return key.opened_at is not None and not is_open(key)
+
+
+def answered(key: UpstreamKey) -> bool:
+    """A usable answer came. True if the key was in trouble until now."""
+    was_in_trouble = bool(key.failures or key.opened_at or key.state != UpstreamKey.State.WORKING)
+    facts = {"failures": 0, "opened_at": None, "answered_at": now(), "trouble": ""}
+    facts["state"] = UpstreamKey.State.WORKING
+    UpstreamKey.objects.filter(pk=key.pk).update(**facts)
+    for name, value in facts.items():
+        setattr(key, name, value)
+    return was_in_trouble
+
+
+def failed(key: UpstreamKey, reason: str) -> bool:
+    """The service did not answer, or with a 5xx. True if the breaker opened by it."""
+    key.refresh_from_db(fields=["failures", "opened_at"])
+    key.failures += 1
+    key.trouble = reason[:300]
+    opens = key.failures >= BREAKER_OPENS_AFTER
+    if opens:
+        key.opened_at = now()
+    key.save(update_fields=["failures", "trouble", "opened_at"])
+    return opens and key.failures == BREAKER_OPENS_AFTER
+
+
+def rejected(key: UpstreamKey, reason: str) -> bool:
+    """The service does not accept the key (401). True if that is news."""
+    news = UpstreamKey.objects.filter(pk=key.pk).exclude(state=UpstreamKey.State.REJECTED)
+    changed = news.update(state=UpstreamKey.State.REJECTED, trouble=reason[:300], checked_at=now())
+    key.state = UpstreamKey.State.REJECTED
+    return bool(changed)
+
+
+def probe_due(key: UpstreamKey) -> bool:
+    return key.checked_at is None or now() >= key.checked_at + timedelta(seconds=pace(PROBE_EVERY))

@@ -1,0 +1,65 @@
+"""One conversation with the service: the client, what it saw, and what that teaches."""
+
+from dataclasses import dataclass, field
+
+from reviewqueue import gateway
+from reviewqueue.models import UpstreamKey, Workspace
+from reviewqueue.services import events, rates, scopes
+from reviewqueue.upstream import errors
+
+
+@dataclass
+class Wire:
+    """A client under a workspace's key; every exchange is kept in `exchanges`."""
+
+    key: UpstreamKey
+    exchanges: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.api = gateway.client_for(self.key, observe=self._observe)
+
+    def _observe(self, exchange) -> None:
+        self.exchanges.append(exchange)
+        if exchange.rate is not None:
+            rates.learn(self.key.fingerprint, exchange.rate.limit, exchange.rate.remaining)
+
+    def learn(self, error: Exception | None) -> None:
+        """What the outcome says of the key and the service; pages show it as a banner."""
+        if error is None or (isinstance(error, errors.Refused) and not isinstance(error, errors.KeyRejected)):
+            changed = rates.answered(self.key)
+        elif isinstance(error, errors.KeyRejected):
+            changed = rates.rejected(self.key, str(error))
+            if changed:
+                events.record(
+                    "key.rejected", self.key.workspace, by_label=events.SERVICE, last_four=self.key.last_four
+                )
+        elif isinstance(error, errors.Throttled):
+            rates.block(self.key.fingerprint, error.wait)
+            changed = True
+        elif isinstance(error, (errors.NotSent, errors.OutcomeUnknown)):
+            changed = rates.failed(self.key, str(error))
+        else:
+            changed = False
+        if changed:
+            scopes.bump(self.key.workspace_id)
+
+    def spend(self, klass: str, cost: int = 1) -> None:
+        """Take requests from the key's minute before making them. Raises NoRoom."""
+        given = rates.grant(self.key.fingerprint, cost, klass)
+        if not given.given:
+            raise NoRoom(given.wait_seconds)
+
+
+class NoRoom(Exception):
+    """The key's minute is used up for this class of requests."""
+
+    def __init__(self, wait_seconds: float):
+        self.wait_seconds = wait_seconds
+        super().__init__(f"no room for {wait_seconds:.1f} s")
+
+
+def open_wire(workspace: Workspace) -> Wire:
+    """Raises gateway.NoKey."""
+    key = gateway.key_of(workspace)
+    key.workspace = workspace
+    return Wire(key)

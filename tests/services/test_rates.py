@@ -1,0 +1,158 @@
+"""One minute of sixty requests, shared by everybody who uses the key."""
+
+import time
+
+import pytest
+
+from reviewqueue.models import RateBudget
+from reviewqueue.services import rates
+from tests.world import from_threads, only_postgresql
+
+KEY = "k" * 32
+AT = 1_800_000_000.0
+
+pytestmark = pytest.mark.django_db
+
+
+def fill(count: int, at: float = AT) -> None:
+    rates.grant(KEY, count, "decide", at=at)
+
+
+def test_a_minute_holds_sixty(settings):
+    assert all(rates.grant(KEY, 1, "decide", at=AT).given for _ in range(60))
+    refused = rates.grant(KEY, 1, "decide", at=AT)
+    assert not refused.given
+    assert refused.wait_seconds == pytest.approx(rates.MINUTE)
+    assert refused.used_share == 1.0
+
+
+def test_the_minute_slides():
+    for second in range(60):
+        assert rates.grant(KEY, 1, "decide", at=AT + second).given
+    assert not rates.grant(KEY, 1, "decide", at=AT + 59).given
+    later = rates.grant(KEY, 1, "decide", at=AT + rates.MINUTE + 0.01)
+    assert later.given  # the first one has left
+    assert not rates.grant(KEY, 1, "decide", at=AT + rates.MINUTE + 0.01).given
+
+
+def test_in_any_sixty_seconds_there_are_at_most_sixty():
+    """The service's own window may begin anywhere."""
+    given = []
+    for tenth in range(0, 3000):
+        at = AT + tenth / 10
+        if rates.grant(KEY, 1, "decide", at=at).given:
+            given.append(at)
+    assert len(given) >= 240
+    for start in given:
+        assert sum(start <= at < start + 60 for at in given) <= 60
+
+
+def test_the_wait_is_until_there_is_room():
+    fill(30)
+    fill(30, AT + 10)
+    assert rates.grant(KEY, 31, "decide", at=AT + 20).wait_seconds == pytest.approx(50.5)
+    assert rates.grant(KEY, 1, "decide", at=AT + 20).wait_seconds == pytest.approx(40.5)
+
+
+def test_what_was_refused_counts_for_nothing():
+    fill(60)
+    rates.grant(KEY, 5, "poll", at=AT)
+    assert len(RateBudget.objects.get().stamps) == 60
+
+
+@pytest.mark.parametrize(
+    ("klass", "most"),
+    [("decide", 60), ("wait", 55), ("reconcile", 51), ("poll", 55), ("poll_beside_people", 43)],
+)
+def test_each_class_leaves_room_for_those_before_it(klass, most):
+    given = 0
+    while rates.grant(KEY, 1, klass, at=AT).given:
+        given += 1
+    assert given == most
+
+
+def test_polls_never_keep_a_decision_waiting():
+    while rates.grant(KEY, 1, "poll", at=AT).given:
+        pass
+    assert rates.grant(KEY, 2, "decide", at=AT).given
+
+
+def test_an_answer_corrects_the_count_by_what_others_used():
+    fill(10)
+    rates.learn(KEY, 60, 25, at=AT)  # thirty-five are used, ten of them by us
+    assert rates.used_share(KEY, at=AT) == pytest.approx(35 / 60)
+    rates.learn(KEY, 60, 59, at=AT)  # the service's window began anew: ours stays the careful one
+    assert rates.used_share(KEY, at=AT) == pytest.approx(35 / 60)
+
+
+def test_a_higher_limit_is_used():
+    fill(60)
+    rates.learn(KEY, 120, 60, at=AT)
+    assert rates.grant(KEY, 60, "decide", at=AT).given
+    assert not rates.grant(KEY, 1, "decide", at=AT).given
+
+
+@pytest.mark.parametrize("headers", [(None, 5), (60, None), (0, 0), (-1, 0), (2**31, 2**31)])
+def test_headers_that_say_nothing_change_little(headers):
+    fill(3)
+    rates.learn(KEY, *headers, at=AT)
+    assert len(RateBudget.objects.get().stamps) == 3
+
+
+def test_a_429_blocks_everybody_until_then():
+    rates.block(KEY, 20, at=AT)
+    refused = rates.grant(KEY, 1, "decide", at=AT + 5)
+    assert (refused.given, refused.wait_seconds, refused.used_share) == (False, 15.0, 1.0)
+    assert rates.used_share(KEY, at=AT + 5) == 1.0
+    assert rates.grant(KEY, 1, "decide", at=AT + 20.1).given
+
+
+def test_a_shorter_block_does_not_end_a_longer_one():
+    rates.block(KEY, 60, at=AT)
+    rates.block(KEY, 5, at=AT)
+    assert not rates.grant(KEY, 1, "decide", at=AT + 30).given
+
+
+def test_the_page_can_say_until_when():
+    assert rates.blocked_until(KEY) is None
+    rates.block(KEY, 60)
+    assert 55 < rates.blocked_until(KEY).timestamp() - time.time() <= 60
+
+
+def test_under_a_time_scale_the_minute_is_shorter(settings):
+    settings.TIME_SCALE = 10
+    fill(60)
+    assert rates.grant(KEY, 1, "decide", at=AT + 6.06).given
+
+
+def test_each_key_has_a_minute_of_its_own():
+    fill(60)
+    assert rates.grant("another", 1, "decide", at=AT).given
+
+
+# ---- several processes -----------------------------------------------------------------------------
+
+
+@only_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_no_more_than_sixty_are_let_through():
+    """Compare-and-set: two that read the same row cannot both take the last place."""
+
+    def take(_):
+        return sum(rates.grant(KEY, 1, "decide", at=AT).given for _ in range(10))
+
+    assert sum(from_threads(8, take)) == 60
+    assert len(RateBudget.objects.get().stamps) == 60
+
+
+@only_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_429_is_not_lost_among_grants():
+    def take(number):
+        if number == 3:
+            rates.block(KEY, 60, at=AT)
+            return 0
+        return sum(rates.grant(KEY, 1, "decide", at=AT).given for _ in range(5))
+
+    from_threads(8, take)
+    assert RateBudget.objects.get().blocked_until == AT + 60

@@ -1,0 +1,74 @@
+"""What a person is told of an operation, and what they can let go on."""
+
+from datetime import timedelta
+
+import pytest
+
+from reviewqueue.clock import now
+from reviewqueue.models import Operation
+from reviewqueue.rules.states import NotAllowed
+from reviewqueue.services import holds, resolving
+from tests import factories
+from tests.world import nothing_written
+
+
+def blocked(post, ana, cause="balance") -> Operation:
+    return factories.make_operation(
+        post, by=ana, state="blocked", blocked_by=cause, reason="The balance ran out. Top up"
+    )
+
+
+def test_what_waited_for_the_balance_goes_on_at_a_persons_word(edda, ana, post):
+    operation = blocked(post, ana)
+    resolving.release(operation, by=edda)
+    operation.refresh_from_db()
+    assert (operation.state, operation.blocked_by, operation.reason) == ("queued", "", "")
+    assert operation.not_before <= now()
+    assert operation.events.get(action="release").by_label == "Edda Holm"
+    event = post.events.get(name="operation.released")
+    assert (event.by, event.sentence) == (edda, f"Let go on: Approved: {operation.label}")
+
+
+@pytest.mark.parametrize("cause", ["key", "role"])
+def test_what_waits_for_something_else_does_not(ana, post, cause):
+    operation = blocked(post, ana, cause)
+    assert not resolving.can_release(operation)
+    with nothing_written(ana.workspace), pytest.raises(NotAllowed, match="does not wait for anybody"):
+        resolving.release(operation, by=ana)
+
+
+def test_of_two_one_lets_it_go_on(edda, ana, post):
+    first = blocked(post, ana)
+    second = Operation.objects.get(pk=first.pk)
+    resolving.release(first, by=ana)
+    with pytest.raises(NotAllowed):
+        resolving.release(second, by=edda)
+    assert first.events.filter(action="release").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"state": "queued", "reason": ""}, "It is sent next."),
+        ({"state": "queued", "reason": "Waiting for the service’s request limit."}, "request limit"),
+        ({"state": "blocked", "reason": "No key"}, "No key. It is kept and has not been sent."),
+        ({"state": "sending"}, "the answer is awaited"),
+        ({"state": "succeeded"}, "answered that it was done"),
+        ({"state": "succeeded", "reason": "It was so already."}, "It was so already."),
+        ({"state": "failed", "reason": "No account?"}, "No account? Nothing happened at the service."),
+        ({"state": "unknown"}, "no usable answer came. This post may be published. Look at @ines.calder"),
+        ({"state": "absent"}, "looked for at the service and has not happened"),
+        ({"state": "cancelled"}, "Taken back before it was sent"),
+    ],
+)
+def test_where_it_stands_is_a_sentence(ana, post, facts, words):
+    assert words in resolving.known(factories.make_operation(post, by=ana, **facts))
+
+
+def test_a_held_one_says_until_when(ana, post):
+    hold = holds.begin(ana, "Approved", "")
+    at = now() + timedelta(seconds=9)
+    operation = factories.make_operation(post, by=ana, hold=hold, not_before=at)
+    assert resolving.known(operation).startswith(f"Held until {at:%H:%M:%S}")
+    operation.not_before = None
+    assert resolving.known(operation).startswith("Held until Ana Ruiz sends it")
