@@ -1,0 +1,123 @@
+"""A decision waits before it is sent: the service has no undo, so the hold is the undo."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from reviewqueue.clock import now, pace
+from reviewqueue.models import GeneratedPost, Hold, Member, Operation
+from reviewqueue.models.base import held
+from reviewqueue.rules.states import HOLD, NotAllowed
+from reviewqueue.services import desk, events, operations, scopes
+from reviewqueue.services.access import NotPermitted, require
+
+
+class TooLate(NotAllowed):
+    """It was sent; the service has no undo."""
+
+
+def begin(by: Member, what: str, which: str, *, count: int = 1) -> Hold:
+    """A new hold of the member's own length; None seconds: until they send it."""
+    seconds = by.user.hold_seconds
+    send_at = now() + timedelta(seconds=pace(seconds)) if seconds is not None else None
+    return Hold.objects.create(
+        workspace_id=by.workspace_id,
+        member=by,
+        what=what[:120],
+        which=which[:200],
+        count=count,
+        seconds=seconds,
+        send_at=send_at,
+    )
+
+
+def of(member: Member) -> list[Hold]:
+    """The member's holds, newest first: what the tray shows. Those that are due are on their way."""
+    waiting = Q(send_at=None) | Q(send_at__gt=now())
+    return list(member.holds.filter(waiting, state="held").order_by("-created_at")[:50])
+
+
+def _own(hold: Hold, by: Member) -> None:
+    require(by, "hold.undo")
+    if hold.member_id != by.pk:
+        raise NotPermitted("hold.undo")
+
+
+@transaction.atomic
+def undo(hold: Hold, *, by: Member) -> list[Operation]:
+    """Take the decision back. Raises TooLate if nothing of it could be caught."""
+    _own(hold, by)
+    posts = _hold_posts(hold)  # from here on none of its operations moves
+    hold.refresh_from_db(fields=["state"])
+    if not HOLD.allows(hold.state, "undo"):
+        raise TooLate(too_late(hold))
+    waiting = list(hold.operations.filter(state__in=("queued", "blocked")).order_by("created_at"))
+    decided = hold.decisions.filter(Q(operation=None) | Q(operation__in=waiting), stands=True)
+    if not waiting and not decided.exists():
+        raise TooLate(too_late(hold))
+    for decision in decided:
+        decision.stands, decision.ended = False, "undone"
+        decision.save(update_fields=["stands", "ended"])
+        if decision.item_id is None and not decision.is_first:
+            desk.tally(decision, -1)
+    scopes.hold(hold.workspace_id, {post.persona_id for post in posts})
+    caught = [operation for operation in waiting if operations.cancel(operation, by=by)]
+    Hold.objects.filter(pk=hold.pk).update(state="undone", ended_at=now())
+    post = posts[0] if len(posts) == 1 else None
+    events.record("decision.undone", by=by, what=f"{hold.what} {hold.which}".strip(), post=post)
+    for post in posts:
+        desk.refresh(post.pk, touched=True)
+    return caught
+
+
+def _hold_posts(hold: Hold) -> list[GeneratedPost]:
+    """The posts it is about, held in the order of their ids."""
+    found = set(hold.decisions.values_list("post_id", flat=True))
+    found |= set(hold.operations.values_list("post_id", flat=True))
+    return [desk.lock(post_id) for post_id in sorted(filter(None, found))]
+
+
+def too_late(hold: Hold) -> str:
+    sent = hold.operations.exclude(sent_at=None).order_by("sent_at").values_list("sent_at", flat=True).first()
+    if sent is None:
+        return "Too late to undo."
+    return f"Too late to undo. It was sent at {timezone.localtime(sent):%H:%M:%S}."
+
+
+def pause(hold: Hold, *, by: Member, on: bool = True) -> None:
+    """Stop the clock for good, or start it anew with the whole time. Raises TooLate once it is sent."""
+    _own(hold, by)
+    seconds = hold.seconds if hold.seconds is not None else 10
+    _move(hold, None if on else now() + timedelta(seconds=pace(seconds)))
+
+
+def send(hold: Hold, *, by: Member) -> None:
+    """Send it now. Raises TooLate if it was sent or taken back meanwhile."""
+    _own(hold, by)
+    _move(hold, now())
+
+
+def _move(hold: Hold, send_at: datetime | None) -> None:
+    with transaction.atomic():
+        posts = _hold_posts(hold)
+        # With a new fence, whoever prepares to send one just now finds that it is not due any more.
+        moved = {"not_before": send_at, "hinted_at": None, "picked_until": None, "fence": F("fence") + 1}
+        hold.operations.filter(state="queued").update(**moved)
+        row = held(Hold.objects).get(pk=hold.pk)
+        if row.state != "held":
+            raise TooLate(too_late(row))
+        row.send_at = send_at
+        row.save(update_fields=["send_at"])
+        scopes.hold(row.workspace_id, {post.persona_id for post in posts})
+        for post in posts:
+            desk.refresh(post.pk)
+        scopes.bump(row.workspace_id)
+
+
+def sweep(*, at: datetime | None = None) -> int:
+    """End holds that hold nothing any more (a first approval has no operation to end it)."""
+    at = at or now()
+    over = Hold.objects.filter(state="held", send_at__lt=at).exclude(operations__state="queued")
+    return over.update(state="released", ended_at=at)
