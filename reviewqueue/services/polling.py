@@ -1,0 +1,511 @@
+"""What is looked at upstream, and when. Rows are the truth: a restart forgets nothing.
+
+`plan` ranks what is worth a request now (rules/cadence.py): one list page answers for all posts of a
+persona that are in flight. `look` makes one look, claimed so that two processes never make the same one.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q
+
+from reviewqueue import gateway
+from reviewqueue.clock import age, now, pace, wait
+from reviewqueue.models import (
+    GeneratedPost,
+    Look,
+    MediaItem,
+    OutgoingPost,
+    Persona,
+    SyncJob,
+    UpstreamKey,
+    Watch,
+    Workspace,
+)
+from reviewqueue.rules import cadence
+from reviewqueue.rules.states import GENERATION_ENDED, VOICE_ENDED
+from reviewqueue.services import desk, mirroring, rates, setup, watches, wire
+from reviewqueue.upstream import errors
+
+log = logging.getLogger("loupe.polling")
+
+PAGE = 100  # rows a list page (contracts, "Lists")
+PAGES_AT_MOST = 50
+CLAIM_SECONDS = 90
+WATCHED_FOR_SECONDS = 25  # after the last poll of the page that shows it
+SHOWN_IN_FLIGHT = 12  # of the posts in flight, on the queue page
+
+# Seconds between looks of the things that nobody waits for.
+EVERY = {
+    "catalogue": 600,
+    "persona": None,
+    "balance": 300,
+    "transactions": 600,
+    "posts": 300,
+    "source_posts": None,
+    "key": None,
+}
+EVERY_WITH_AUTOMATION = 60  # posts of a persona that generates by itself
+WALK_EVERY = 3600  # a persona's whole list, for what changed unseen
+JOBS = ("sync", "outgoing", "voice")  # planned by how long they have been running
+RANK = {"key": 1e6, "outgoing": 50.0, "balance": 40.0, "post": 30.0, "persona": 20.0}
+
+
+@dataclass(order=True)
+class Candidate:
+    rank: float
+    workspace_id: object = field(compare=False)
+    kind: str = field(compare=False)
+    subject: str = field(compare=False)
+
+
+# ---- planning ------------------------------------------------------------------------------
+
+
+def plan(*, at: datetime | None = None) -> list[Candidate]:
+    """Everything worth looking at now, the most pressing first."""
+    at = at or now()
+    found: list[Candidate] = []
+    for key in UpstreamKey.objects.select_related("workspace").filter(upstream="reelmirror"):
+        found += plan_for(key, at)
+    return sorted(found, reverse=True)
+
+
+def plan_for(key: UpstreamKey, at: datetime) -> list[Candidate]:
+    workspace = key.workspace
+    if key.state == UpstreamKey.State.REJECTED:
+        return [Candidate(RANK["key"], workspace.pk, "key", "")] if rates.probe_due(key) else []
+    if rates.is_open(key):
+        return []
+    if rates.is_half_open(key):
+        return [Candidate(RANK["key"], workspace.pk, "key", "")]
+    share = rates.used_share(key.fingerprint)
+    if share >= rates.CEILING[class_of(workspace, at)]:
+        return []
+    found = posts_in_flight(workspace, share, at) + jobs_in_flight(workspace, share, at)
+    resting = resting_after_failure(workspace, at)
+    found = [one for one in found if (one.kind, one.subject) not in resting]
+    return scheduled(workspace, at) + found
+
+
+def resting_after_failure(workspace: Workspace, at: datetime) -> set[tuple[str, str]]:
+    """Looks that failed the last time: their pause holds for whatever is in flight there, too."""
+    failed = workspace.watches.filter(failures__gt=0, poll_at__gt=at)
+    return set(failed.values_list("kind", "subject"))
+
+
+def scheduled(workspace: Workspace, at: datetime) -> list[Candidate]:
+    free = Q(claimed_until=None) | Q(claimed_until__lt=at)
+    due = workspace.watches.filter(free, poll_at__lte=at).exclude(kind__in=JOBS).order_by("poll_at")[:50]
+    return [Candidate(RANK.get(watch.kind, 10.0), workspace.pk, watch.kind, watch.subject) for watch in due]
+
+
+def posts_in_flight(workspace: Workspace, share: float, at: datetime) -> list[Candidate]:
+    """One candidate a persona: a page of its list, or the single post where there is only one."""
+    posts = list(
+        GeneratedPost.objects.filter(workspace=workspace, deleted_at=None)
+        .being_made()
+        .filter(Q(persona=None) | Q(persona__gone_at=None))  # the list of one that is gone cannot be read
+        .exclude(upstream_id="")
+        .order_by("asked_at")
+        .only("pk", "persona_id", "asked_at", "looked_at", "face")[:2000]
+    )
+    watched = watched_posts(workspace, posts, at)
+    by_persona: dict = {}
+    for post in posts:
+        by_persona.setdefault(post.persona_id, []).append(post)
+    found = []
+    for persona_id, group in by_persona.items():
+        pendings = [
+            pending
+            for post in group
+            if (pending := pending_post(workspace, post, post.pk in watched, at)) is not None
+        ]
+        debt = cadence.worth_looking(pendings, used_share=share)
+        if not debt:
+            continue
+        single = len(group) == 1 or persona_id is None
+        kind, subject = ("post", group[0].pk) if single else ("posts", persona_id)
+        found.append(Candidate(debt, workspace.pk, kind, str(subject)))
+    return found
+
+
+def watched_posts(workspace: Workspace, posts: list[GeneratedPost], at: datetime) -> set:
+    """Posts that somebody has on the screen: opened, or among the first in flight of an open queue."""
+    recent = Look.objects.filter(workspace=workspace, at__gte=at - timedelta(seconds=WATCHED_FOR_SECONDS))
+    seen = set(recent.values_list("post_id", flat=True))
+    if None in seen:
+        seen.update(post.pk for post in posts[:SHOWN_IN_FLIGHT])
+    return seen
+
+
+def pending_post(
+    workspace: Workspace, post: GeneratedPost, is_watched: bool, at: datetime
+) -> cadence.Pending | None:
+    """The post as the planner sees it; None while it is not its turn (late posts are looked at rarely)."""
+    media = post.face.get("media", "image")
+    span = cadence.SPANS[media].faster(workspace.speed)
+    parts = max(1, post.face.get("items", 1) - post.face.get("done", 0))
+    return pending(span, post.asked_at, post.looked_at, at, parts=parts, is_watched=is_watched)
+
+
+def pending(span, started, looked_at, at, *, parts=1, is_watched=False) -> cadence.Pending | None:
+    old, since = age(started, at), age(looked_at or started, at)
+    # Late is what a look has found late: after a night in which nobody looked, the first one comes at once.
+    pause = cadence.pause_when_late(span, old - since)
+    if pause is None or (pause and since < pause):
+        return None
+    return cadence.Pending(span, old, max(0.0, old - since), parts, is_watched)
+
+
+def jobs_in_flight(workspace: Workspace, share: float, at: datetime) -> list[Candidate]:
+    """Syncs, deliveries and voice conversions that run."""
+    looked = {
+        (kind, subject): when
+        for kind, subject, when in workspace.watches.filter(kind__in=JOBS).values_list(
+            "kind", "subject", "looked_at"
+        )
+    }
+    running = [
+        ("sync", job.pk, job.asked_at)
+        for job in SyncJob.objects.filter(workspace=workspace, ended_at=None).only("pk", "asked_at")
+    ]
+    running += [
+        ("outgoing", row.pk, row.asked_at)
+        for row in OutgoingPost.objects.filter(workspace=workspace, status="publishing", settled_at=None)
+    ]
+    running += [
+        ("voice", item.pk, item.voice_asked_at or item.asked_at)
+        for item in MediaItem.objects.filter(pk__in=[subject for kind, subject in looked if kind == "voice"])
+    ]
+    found = []
+    for kind, pk, started in running:
+        span = cadence.SPANS["delivery" if kind == "outgoing" else kind].faster(workspace.speed)
+        one = pending(span, started, looked.get((kind, str(pk))), at, is_watched=True)
+        debt = cadence.worth_looking([one], used_share=share) if one else 0
+        if debt:
+            found.append(Candidate(debt, workspace.pk, kind, str(pk)))
+    return found
+
+
+# ---- looking -------------------------------------------------------------------------------
+
+
+def look_at(candidate: Candidate) -> bool:
+    watch = watches.add(candidate.workspace_id, candidate.kind, candidate.subject)
+    return look(watch.pk)
+
+
+def look(watch_id, *, at: datetime | None = None, hinted: bool = False) -> bool:
+    """Make one look. Of several callers one makes it; True if this one did.
+
+    `hinted`: on a hint, which counts once; a hint that comes twice is not a second look.
+    """
+    at = at or now()
+    free = Q(claimed_until=None) | Q(claimed_until__lt=at)
+    if hinted:
+        free &= Q(hinted_at__isnull=False)
+    if not Watch.objects.filter(free, pk=watch_id).update(
+        claimed_until=at + timedelta(seconds=CLAIM_SECONDS)
+    ):
+        return False
+    watch = Watch.objects.select_related("workspace").get(pk=watch_id)
+    line = None
+    try:
+        line = wire.open_wire(watch.workspace)
+        if watch.kind != "key":
+            line.spend(class_of(watch.workspace, at))
+        again = LOOKS[watch.kind](line, watch)
+        if watch.kind != "key":
+            line.learn(None)
+    except gateway.NoKey:
+        put_off(watch, 60, "no key", looked=False)
+    except wire.NoRoom as full:
+        put_off(watch, full.wait_seconds / pace(1), watch.trouble, looked=False)
+    except errors.UpstreamError as error:
+        if line is not None and watch.kind != "key":
+            line.learn(error)
+        watch.failures += 1
+        if isinstance(error, errors.Forbidden):
+            put_off(watch, 3600, watches.LACKS_SCOPE)
+        else:
+            far = min(600, 5 * 2**watch.failures)
+            put_off(watch, max(far, getattr(error, "wait", 0)), str(error))
+    else:
+        finish(watch, again)
+    return True
+
+
+def finish(watch: Watch, again: float | None) -> None:
+    """Done: look again after `again` documented seconds, or drop the row (None).
+
+    Whoever asked for a look while this one was under way still gets it: their `poll_at` stays.
+    """
+    at = now()
+    row = Watch.objects.filter(pk=watch.pk)
+    unasked = row.filter(poll_at=watch.poll_at)
+    if again is None:
+        unasked.delete()
+    else:
+        unasked.update(poll_at=at + wait(again))
+    row.update(looked_at=at, claimed_until=None, hinted_at=None, failures=0, trouble="")
+
+
+def put_off(watch: Watch, seconds: float, trouble: str, *, looked: bool = True) -> None:
+    facts = {"looked_at": now()} if looked else {}
+    Watch.objects.filter(pk=watch.pk).update(
+        poll_at=now() + wait(seconds),
+        claimed_until=None,
+        hinted_at=None,
+        failures=watch.failures,
+        trouble=trouble[:300],
+        **facts,
+    )
+
+
+def class_of(workspace: Workspace, at: datetime) -> str:
+    """While somebody has a page open, background looks leave more of the minute to their decisions."""
+    recent = timedelta(seconds=WATCHED_FOR_SECONDS)
+    people = Look.objects.filter(workspace=workspace, at__gte=at - recent).exists()
+    return "poll_beside_people" if people else "poll"
+
+
+# Each makes its requests (the first is paid for), writes the mirror, and says when to look again:
+# documented seconds, or None for never.
+
+
+def look_at_key(line, watch) -> float | None:
+    setup.try_key(line.key)
+    return None
+
+
+def look_at_catalogue(line, watch) -> float:
+    """Personas, and for each its sources and targets; and the connected accounts."""
+    workspace = watch.workspace
+    people = mirroring.personas(workspace, all_of(line, line.api.personas.list), complete=True)
+    line.spend("poll")
+    mirroring.accounts(workspace, all_of(line, line.api.accounts.list), complete=True)
+    for persona in people:
+        look_at_links(line, persona)
+        for kind in ("posts", "source_posts"):
+            if not Watch.objects.filter(
+                workspace=workspace, kind=kind, subject=str(persona.pk)
+            ).exists() and (kind == "posts" or persona.source_posts_seen_at is None):
+                watches.add(workspace.pk, kind, persona.pk)
+    Workspace.objects.filter(pk=workspace.pk).update(catalogue_seen_at=now())
+    return EVERY["catalogue"]
+
+
+def look_at_links(line, persona: Persona) -> None:
+    line.spend("poll")
+    mirroring.sources(
+        persona, all_of(line, lambda **page: line.api.sources.list(persona.upstream_id, **page))
+    )
+    line.spend("poll")
+    mirroring.targets(
+        persona, all_of(line, lambda **page: line.api.targets.list(persona.upstream_id, **page))
+    )
+
+
+def look_at_persona(line, watch) -> None:
+    persona = Persona.objects.filter(pk=watch.subject).first()
+    if persona is None:
+        return
+    mirroring.persona(watch.workspace, line.api.personas.get(persona.upstream_id), row=persona)
+    line.spend("wait")
+    mirroring.accounts(watch.workspace, all_of(line, line.api.accounts.list), complete=True)
+    look_at_links(line, persona)
+
+
+def look_at_balance(line, watch) -> float:
+    workspace = watch.workspace
+    before = workspace.balance_cents
+    mirroring.balance(workspace, line.api.billing.balance())
+    workspace.refresh_from_db(fields=["balance_cents"])
+    if workspace.balance_cents != before:
+        watches.add(workspace.pk, "transactions", soon=True)
+    return EVERY["balance"]
+
+
+def look_at_transactions(line, watch) -> float:
+    """New ones stand first, as far as the samples show; read on until a page brings nothing new."""
+    offset = 0
+    for _ in range(PAGES_AT_MOST):
+        page = line.api.billing.transactions(limit=PAGE, offset=offset)
+        fresh = mirroring.transactions(watch.workspace, page.items)
+        offset += len(page.items) + page.unreadable
+        if not fresh or not page.items or (page.count is not None and offset >= page.count):
+            break
+        line.spend("poll")
+    return EVERY["transactions"]
+
+
+def look_at_posts(line, watch) -> float | None:
+    """A page of a persona's posts, and singly what is in flight beyond it; now and then the whole list."""
+    persona = Persona.objects.select_related("workspace").filter(pk=watch.subject).first()
+    if persona is None or persona.gone_at:
+        return None
+    at = now()
+    walk = persona.posts_walked_at is None or at - persona.posts_walked_at > wait(WALK_EVERY)
+    seen = read_posts(line, persona, whole=walk)
+    facts = {"posts_seen_at": at}
+    if walk:
+        check_gone(line, persona, seen)
+        facts["posts_walked_at"] = at
+    Persona.objects.filter(pk=persona.pk).update(**facts)
+    missed = (
+        persona.posts.filter(deleted_at=None)
+        .in_flight()
+        .exclude(upstream_id="")
+        .exclude(upstream_id__in=seen)
+    )
+    read_each(line, missed.order_by("asked_at")[:5])
+    automatic = persona.sources.exclude(automation_mode="sync_only").exists()
+    return EVERY_WITH_AUTOMATION if automatic else EVERY["posts"]
+
+
+def read_posts(line, persona: Persona, *, whole: bool) -> set[str]:
+    """Mirror the first page of the list, or with `whole` all of it. Returns the ids that were listed."""
+    seen: set[str] = set()
+    offset = 0
+    for number in range(PAGES_AT_MOST):
+        if number:
+            line.spend("poll")
+        at = now()
+        page = line.api.posts.list(persona.upstream_id, limit=PAGE, offset=offset)
+        mirroring.generated_posts(persona, page.items, at=at)
+        seen.update(remote.id for remote in page.items)
+        offset += len(page.items) + page.unreadable
+        if not whole or not page.items or (page.count is not None and offset >= page.count):
+            break
+    return seen
+
+
+def check_gone(line, persona: Persona, seen: set[str]) -> None:
+    """Posts that the whole list no longer shows are asked for singly before they count as deleted."""
+    gone = persona.posts.filter(deleted_at=None).exclude(upstream_id="").exclude(upstream_id__in=seen)
+    read_each(line, gone.order_by("seen_at")[:20])
+
+
+def read_each(line, posts) -> None:
+    """Mirror posts one by one; an answer that cannot be read stops no other."""
+    for post in posts:
+        line.spend("poll")
+        try:
+            read_post(line, post)
+        except errors.Unreadable as error:
+            log.warning("Post %s cannot be read: %s", post.pk, error)
+
+
+def look_at_post(line, watch) -> None:
+    post = GeneratedPost.objects.select_related("workspace", "persona").filter(pk=watch.subject).first()
+    if post is not None and post.upstream_id and not post.deleted_at:
+        read_post(line, post)
+
+
+def read_post(line, post: GeneratedPost) -> None:
+    """Mirror one post. Gone only if a sister object is still there: else it may be the key."""
+    at = now()
+    try:
+        remote = line.api.posts.get(post.upstream_id)
+    except errors.NotFound:
+        line.spend("poll")
+        if post.persona:
+            line.api.personas.get(post.persona.upstream_id)
+        mirroring.post_gone(post, at=at)
+    else:
+        mirroring.generated_post(post.workspace, remote, owner=post.persona, at=at)
+
+
+def look_at_source_posts(line, watch) -> None:
+    persona = Persona.objects.select_related("workspace").filter(pk=watch.subject).first()
+    if persona is None:
+        return
+    rows = all_of(line, lambda **page: line.api.source_posts.list(persona.upstream_id, **page))
+    mirroring.source_posts(persona.workspace, rows)
+    Persona.objects.filter(pk=persona.pk).update(source_posts_seen_at=now())
+
+
+def look_at_sync(line, watch) -> float | None:
+    job = SyncJob.objects.select_related("workspace", "persona").filter(pk=watch.subject).first()
+    if job is None:
+        return None
+    mirroring.sync_job(job, line.api.syncs.get(job.upstream_id))
+    if job.ended_at is None:
+        return cadence.HOUR
+    watches.add(watch.workspace_id, "persona", job.persona_id, soon=True)
+    if job.status == "completed":
+        watches.add(watch.workspace_id, "source_posts", job.persona_id, soon=True)
+        watches.add(watch.workspace_id, "balance", soon=True)
+        if job.persona.sources.exclude(automation_mode="sync_only").exists():
+            watches.add(watch.workspace_id, "posts", job.persona_id, soon=True)
+    return None
+
+
+def look_at_outgoing(line, watch) -> float | None:
+    row = OutgoingPost.objects.filter(pk=watch.subject).first()
+    if row is None:
+        return None
+    row = mirroring.outgoing(watch.workspace, line.api.outgoing.get(row.upstream_id))
+    return None if row.settled_at else cadence.HOUR
+
+
+def look_at_voice(line, watch) -> float | None:
+    item = (
+        MediaItem.objects.select_related("post__workspace", "post__persona").filter(pk=watch.subject).first()
+    )
+    if item is None or not item.is_current:
+        return None
+    read_post(line, item.post)
+    item.refresh_from_db(fields=["voice_conversion_status"])
+    return None if item.voice_conversion_status in VOICE_ENDED else cadence.HOUR
+
+
+def all_of(line, read) -> list:
+    """Every row of a list, page by page; the first page is paid for."""
+    rows, offset = [], 0
+    for number in range(PAGES_AT_MOST):
+        if number:
+            line.spend("poll")
+        page = read(limit=PAGE, offset=offset)
+        rows += page.items
+        got = len(page.items) + page.unreadable
+        offset += got
+        is_last = got < PAGE if page.count is None else offset >= page.count
+        if is_last or not got:
+            break
+    return rows
+
+
+LOOKS = {
+    "key": look_at_key,
+    "catalogue": look_at_catalogue,
+    "persona": look_at_persona,
+    "balance": look_at_balance,
+    "transactions": look_at_transactions,
+    "posts": look_at_posts,
+    "post": look_at_post,
+    "source_posts": look_at_source_posts,
+    "sync": look_at_sync,
+    "outgoing": look_at_outgoing,
+    "voice": look_at_voice,
+}
+
+
+# ---- late ones --------------------------------------------------------------------------------
+
+
+def refresh_late(workspace: Workspace, *, at: datetime | None = None) -> int:
+    """Posts whose time is up move to Needs attention though nothing new was read."""
+    at = at or now()
+    moved = 0
+    limit = cadence.SPANS["image"].faster(workspace.speed).limit
+    late = workspace.posts.in_flight().filter(deleted_at=None, asked_at__lt=at - wait(2 * limit))
+    awaited = Q(file=None) | ~Q(status__in=GENERATION_ENDED)
+    awaited = MediaItem.objects.current().filter(awaited, post=OuterRef("pk"))
+    # What is made and only being copied takes what it takes.
+    late = late.filter(Exists(awaited) | ~Q(status__in=GENERATION_ENDED))
+    for post in late.only("pk").order_by("asked_at")[:50]:
+        moved += desk.refresh(post.pk, at=at).desk == "attention"
+    return moved

@@ -1,0 +1,492 @@
+"""What is looked at upstream and when; and that nothing of the mirror is lost while the service is away."""
+
+from datetime import timedelta
+
+import pytest
+
+from reviewqueue.clock import now
+from reviewqueue.models import Event, Look, Persona, RateBudget, UpstreamKey, Watch
+from reviewqueue.rules import cadence
+from reviewqueue.services import polling, rates, watches
+from tests import factories, scripted
+from tests.world import check_counts, committing, from_threads, only_postgresql
+
+AGO = timedelta(seconds=1)
+
+
+@pytest.fixture
+def workspace(service):
+    return scripted.workspace_of(service)
+
+
+@pytest.fixture
+def ines(service, workspace):
+    """Known here and at the service; what is planned of itself is done."""
+    persona = factories.make_persona(workspace, accounts=(), posts_walked_at=now())
+    service.persona(persona.upstream_id)
+    workspace.watches.all().delete()
+    return persona
+
+
+def key_of(workspace) -> UpstreamKey:
+    return workspace.keys.get()
+
+
+def running(persona, asked_before: float, **facts):
+    """A post that is being made since so many seconds."""
+    at = now() - timedelta(seconds=asked_before)
+    return factories.make_post(persona, status="generating", made_at=at, asked_at=at, **facts)
+
+
+def planned(workspace) -> list[tuple[str, str]]:
+    return [(one.kind, one.subject) for one in polling.plan() if one.workspace_id == workspace.pk]
+
+
+def told(post, status="completed", **facts) -> dict:
+    items = [
+        {
+            "id": item.upstream_id,
+            "status": status,
+            "media_type": "image",
+            "url": f"{scripted.URL}/files/a.jpg",
+        }
+        for item in post.items.current()
+    ]
+    return {"id": post.upstream_id, "status": status, "media_items": items, "caption": post.caption, **facts}
+
+
+def look(watch: Watch, **facts) -> Watch | None:
+    with committing():
+        assert polling.look(watch.pk, **facts)
+    return Watch.objects.filter(pk=watch.pk).first()
+
+
+# ---- planning ----------------------------------------------------------------------------------------
+
+
+def test_what_is_due_is_planned_the_pressing_first(workspace, ines):
+    for kind in ("catalogue", "balance", "persona"):
+        watches.add(workspace.pk, kind)
+    Watch.objects.create(workspace=workspace, kind="transactions", poll_at=now() + timedelta(minutes=1))
+    claimed = watches.add(workspace.pk, "source_posts", ines.pk)
+    Watch.objects.filter(pk=claimed.pk).update(claimed_until=now() + timedelta(minutes=1))
+    assert [kind for kind, _ in planned(workspace)] == ["balance", "persona", "catalogue"]
+
+
+def test_one_page_answers_for_all_that_run_of_a_persona(workspace, ines):
+    posts = [running(ines, 60 + number) for number in range(5)]
+    assert planned(workspace) == [("posts", str(ines.pk))]
+    for post in posts[1:]:
+        post.items.update(status="completed")
+        factories.desk.refresh(post.pk)
+    for post in posts[1:]:
+        post.items.update(file=factories.make_file(workspace))
+        type(post).objects.filter(pk=post.pk).update(status="completed")
+        factories.desk.refresh(post.pk)
+    assert planned(workspace) == [("post", str(posts[0].pk))]
+
+
+def test_what_cannot_be_done_yet_is_not_asked_for(workspace, ines):
+    """An image takes twenty seconds at least."""
+    running(ines, 10)
+    assert planned(workspace) == []
+
+
+def test_what_was_just_looked_at_is_not_looked_at_again(workspace, ines):
+    post = running(ines, 60)
+    type(post).objects.update(looked_at=now())
+    assert planned(workspace) == []
+
+
+def test_what_somebody_watches_goes_first(workspace, ines, ana_of):
+    kilo = factories.make_persona(workspace, "Kilo North", accounts=())
+    hers = running(ines, 40)
+    others = [running(kilo, 40) for _ in range(3)]
+    assert planned(workspace)[0] == ("posts", str(kilo.pk))
+    Look.objects.create(workspace=workspace, member=ana_of, post=hers, at=now())
+    assert planned(workspace)[0] == ("post", str(hers.pk))
+    Look.objects.update(at=now() - timedelta(seconds=polling.WATCHED_FOR_SECONDS + 1))
+    assert planned(workspace)[0] == ("posts", str(kilo.pk))
+    assert len(others) == 3
+
+
+@pytest.fixture
+def ana_of(workspace):
+    return factories.make_member(workspace)
+
+
+def test_what_is_late_is_looked_at_ever_more_rarely(workspace, ines):
+    span = cadence.SPANS["image"]
+    post = running(ines, span.limit + 80)
+    type(post).objects.update(looked_at=now() - timedelta(seconds=50))
+    assert planned(workspace) == []  # past its limit: every minute
+    type(post).objects.update(looked_at=now() - timedelta(seconds=61))
+    assert planned(workspace) == [("post", str(post.pk))]
+
+
+def test_nothing_is_late_before_a_look_has_found_it_so(workspace, ines):
+    """After a night off, what was running is looked at at once, and not an hour later."""
+    post = running(ines, 9 * cadence.HOUR)
+    type(post).objects.update(looked_at=now() - timedelta(hours=8, minutes=59))
+    assert (post.desk, post.trouble) == ("attention", "stuck")
+    assert planned(workspace) == [("post", str(post.pk))]
+    type(post).objects.update(looked_at=now() - timedelta(minutes=30))
+    assert planned(workspace) == []
+
+
+def test_the_posts_of_a_persona_that_is_gone_are_not_asked_for(workspace, ines):
+    running(ines, 60)
+    Persona.objects.update(gone_at=now())
+    assert planned(workspace) == []
+
+
+def test_jobs_are_planned_by_how_long_they_run(workspace, ines):
+    job = ines.sync_jobs.create(workspace=workspace, upstream_id="job-1", asked_at=now(), seen_at=now())
+    facts = {"workspace": workspace, "seen_at": now(), "status": "publishing"}
+    out = factories.make_post(ines).outgoing.create(
+        upstream_id="out-1", asked_at=now() - timedelta(seconds=30), **facts
+    )
+    assert planned(workspace) == [("outgoing", str(out.pk))]  # a sync takes half a minute at least
+    ines.sync_jobs.update(asked_at=now() - timedelta(minutes=2))
+    assert set(planned(workspace)) == {("outgoing", str(out.pk)), ("sync", str(job.pk))}
+    ines.sync_jobs.update(ended_at=now())
+    workspace.outgoing.update(settled_at=now())
+    assert planned(workspace) == []
+
+
+def test_a_minute_that_is_used_up_plans_nothing(workspace, ines, ana_of):
+    watches.add(workspace.pk, "balance")
+    running(ines, 60)
+    assert planned(workspace)
+    stamps = [now().timestamp()] * 50
+    RateBudget.objects.update_or_create(pk=key_of(workspace).fingerprint, defaults={"stamps": stamps})
+    assert planned(workspace)
+    Look.objects.create(workspace=workspace, member=ana_of, post=None, at=now())
+    assert planned(workspace) == []  # somebody is at work: the rest of the minute is theirs
+
+
+def test_a_rejected_key_is_tried_once_a_minute_and_nothing_else(workspace, ines):
+    watches.add(workspace.pk, "balance")
+    UpstreamKey.objects.update(state="rejected", checked_at=now())
+    assert planned(workspace) == []
+    UpstreamKey.objects.update(checked_at=now() - timedelta(seconds=61))
+    assert planned(workspace) == [("key", "")]
+
+
+def test_a_workspace_without_a_key_plans_nothing_and_stops_nobody(workspace, ines):
+    other = factories.make_workspace("Elsewhere", key=False)
+    watches.add(other.pk, "balance")
+    watches.add(workspace.pk, "balance")
+    assert [one.workspace_id for one in polling.plan()] == [workspace.pk]
+
+
+# ---- one look, made once -------------------------------------------------------------------------------
+
+
+def test_a_look_reads_and_says_when_it_comes_again(service, workspace, ines):
+    service.says["/v1/billing/balance"] = {"balance_cents": 777}
+    watch = look(watches.add(workspace.pk, "balance"))
+    workspace.refresh_from_db()
+    assert workspace.balance_cents == 777
+    assert watch.poll_at - now() == pytest.approx(timedelta(seconds=300), abs=timedelta(seconds=20))
+    assert (watch.claimed_until, watch.hinted_at, watch.failures, watch.trouble) == (None, None, 0, "")
+    # Money moved, so what it was spent on is read next.
+    assert workspace.watches.get(kind="transactions").poll_at <= now()
+
+
+def test_of_two_pollers_one_looks(service, workspace, ines):
+    service.says["/v1/billing/balance"] = {"balance_cents": 777}
+    watch = watches.add(workspace.pk, "balance")
+    Watch.objects.update(claimed_until=now() + timedelta(seconds=5))
+    assert not polling.look(watch.pk)
+    assert service.asked == []
+    # One that died while looking is followed by another, once its claim is over.
+    assert polling.look(watch.pk, at=now() + timedelta(seconds=6))
+    assert service.asked == ["/v1/billing/balance"]
+
+
+def test_a_hint_counts_once(service, workspace, ines):
+    service.says["/v1/billing/balance"] = {"balance_cents": 777}
+    watch = watches.add(workspace.pk, "balance", soon=True)
+    assert polling.look(watch.pk, hinted=True)
+    assert not polling.look(watch.pk, hinted=True)
+    assert service.asked == ["/v1/billing/balance"]
+
+
+def test_whoever_asks_for_a_look_while_one_is_under_way_gets_another(service, workspace, ines):
+    watch = watches.add(workspace.pk, "post", running(ines, 60).pk)
+    Watch.objects.filter(pk=watch.pk).update(poll_at=now() - AGO)
+    watch.refresh_from_db()
+    watches.add(workspace.pk, watch.kind, watch.subject, soon=True)  # the balance was asked for meanwhile
+    polling.finish(watch, None)
+    watch.refresh_from_db()  # it is still there
+    assert watch.poll_at <= now()
+    polling.finish(watch, None)
+    assert not Watch.objects.filter(pk=watch.pk).exists()
+
+
+def test_watching_twice_is_one_row_and_soon_forgets_its_failures(workspace, ines):
+    watch = watches.add(workspace.pk, "balance")
+    Watch.objects.update(failures=5, poll_at=now() + timedelta(hours=1))
+    assert watches.add(workspace.pk, "balance") == watch
+    assert Watch.objects.get().failures == 5
+    watches.add(workspace.pk, "balance", soon=True)
+    watch.refresh_from_db()
+    assert (watch.failures, watch.poll_at <= now()) == (0, True)
+    watches.drop(workspace.pk, "balance")
+    assert not Watch.objects.exists()
+
+
+def test_what_is_no_longer_here_is_no_longer_watched(workspace, ines):
+    nobody = "00000000-0000-4000-8000-000000000000"
+    for kind in ("post", "posts", "persona", "source_posts", "sync", "outgoing", "voice"):
+        assert look(watches.add(workspace.pk, kind, nobody)) is None
+
+
+def test_without_a_key_it_waits_a_minute(service, workspace, ines):
+    watch = watches.add(workspace.pk, "balance")
+    workspace.keys.all().delete()
+    watch = look(watch)
+    assert (watch.trouble, watch.failures, service.asked) == ("no key", 0, [])
+    assert watch.poll_at > now() + timedelta(seconds=50)
+
+
+def test_a_used_up_minute_is_no_failure(service, workspace, ines):
+    stamps = [now().timestamp()] * 60
+    RateBudget.objects.update_or_create(pk=key_of(workspace).fingerprint, defaults={"stamps": stamps})
+    watch = look(watches.add(workspace.pk, "balance"))
+    assert (watch.failures, watch.trouble, watch.looked_at, service.asked) == (0, "", None, [])
+    assert now() < watch.poll_at < now() + timedelta(seconds=62)
+
+
+# ---- whole lists ---------------------------------------------------------------------------------------
+
+
+def lists(service, persona) -> list:
+    return service.says[f"/v1/personas/{persona.upstream_id}/generated-posts"]
+
+
+def many(count: int) -> list[dict]:
+    return [{"id": f"post-{number}", "status": "completed", "media_items": []} for number in range(count)]
+
+
+def test_a_list_is_walked_to_its_end_now_and_then_and_its_first_page_read_otherwise(service, workspace, ines):
+    Persona.objects.update(posts_walked_at=None)
+    lists(service, ines).extend(many(130))
+    path = f"/v1/personas/{ines.upstream_id}/generated-posts"
+    look(watches.add(workspace.pk, "posts", ines.pk))
+    assert workspace.posts.count() == 130
+    assert service.asked.count(path) == 2
+    look(watches.add(workspace.pk, "posts", ines.pk))
+    assert service.asked.count(path) == 3
+    Persona.objects.update(posts_walked_at=now() - timedelta(hours=1, seconds=1))
+    look(watches.add(workspace.pk, "posts", ines.pk))
+    assert service.asked.count(path) == 5
+    check_counts(workspace)
+
+
+def test_what_the_whole_list_lacks_is_asked_for_before_it_counts_as_deleted(service, workspace, ines):
+    Persona.objects.update(posts_walked_at=None)
+    gone, hidden, listed = (factories.make_post(ines) for _ in range(3))
+    lists(service, ines).append(told(listed))
+    service.says[f"/v1/generated-posts/{hidden.upstream_id}"] = told(hidden)
+    look(watches.add(workspace.pk, "posts", ines.pk))
+    for post in (gone, hidden, listed):
+        post.refresh_from_db()
+    assert [bool(post.deleted_at) for post in (gone, hidden, listed)] == [True, False, False]
+    assert gone.events.get(name="post.outside")
+    check_counts(workspace)
+
+
+def test_a_404_under_a_key_that_sees_nothing_deletes_nothing(service, workspace, ines):
+    """The persona is away, too: then it is the key, not the post."""
+    post = factories.make_post(ines)
+    service.says.pop(f"/v1/personas/{ines.upstream_id}")
+    watch = look(watches.add(workspace.pk, "post", post.pk))
+    post.refresh_from_db()
+    assert post.deleted_at is None
+    assert watch.failures == 1
+
+
+def test_what_runs_beyond_the_first_page_is_read_singly(service, workspace, ines):
+    old = running(ines, 90)
+    lists(service, ines).extend([*many(100), told(old)])
+    service.says[f"/v1/generated-posts/{old.upstream_id}"] = told(old, "failed")
+    look(watches.add(workspace.pk, "posts", ines.pk))
+    old.refresh_from_db()
+    assert old.status == "failed"
+
+
+def test_a_post_that_cannot_be_read_stops_no_other(service, workspace, ines):
+    bad, good = running(ines, 90), running(ines, 80)
+    service.says[f"/v1/generated-posts/{bad.upstream_id}"] = {"id": bad.upstream_id}
+    service.says[f"/v1/generated-posts/{good.upstream_id}"] = told(good, "failed")
+    assert look(watches.add(workspace.pk, "posts", ines.pk)).trouble == ""
+    good.refresh_from_db()
+    assert good.status == "failed"
+
+
+def test_transactions_are_read_until_a_page_brings_nothing_new(service, workspace, ines):
+    path = "/v1/billing/transactions"
+    rows = [{"id": f"charge-{number}", "amount_cents": -32} for number in range(250)]
+    service.says[path] = rows[150:]
+    look(watches.add(workspace.pk, "transactions"))
+    assert (service.asked.count(path), workspace.charges.count()) == (1, 100)
+    service.says[path] = rows
+    look(watches.add(workspace.pk, "transactions"))
+    assert (service.asked.count(path), workspace.charges.count()) == (4, 250)
+    look(watches.add(workspace.pk, "transactions"))
+    assert service.asked.count(path) == 5  # only to see that nothing is new
+
+
+def test_every_request_is_taken_from_the_minute_before_it_is_made(service, workspace, ines):
+    """The catalogue: the personas, the accounts, and for each persona its sources and its targets."""
+    look(watches.add(workspace.pk, "catalogue"))
+    assert len(service.asked) == 4
+    assert len(RateBudget.objects.get(pk=key_of(workspace).fingerprint).stamps) == 4
+
+
+def test_a_persona_that_makes_posts_by_itself_is_read_more_often(service, workspace, ines):
+    usual = look(watches.add(workspace.pk, "posts", ines.pk))
+    assert usual.poll_at > now() + timedelta(seconds=200)
+    factories.make_source(ines, automation_mode="auto_clone")
+    often = look(watches.add(workspace.pk, "posts", ines.pk))
+    assert often.poll_at < now() + timedelta(seconds=61)
+
+
+# ---- the service in trouble ------------------------------------------------------------------------------
+
+TROUBLES = {
+    "401": (scripted.problem(401), "It said 401"),
+    "402": (scripted.problem(402), "It said 402"),
+    "403": (scripted.problem(403), watches.LACKS_SCOPE),
+    "404 without an envelope": ((404, {}, b"nginx"), "Answered 404"),
+    "429": ((429, {"Retry-After": "30"}, b"{}"), "Too many requests"),
+    "500": (scripted.problem(500), "It said 500"),
+    "503 of a gateway": ((503, {}, b"<h1>away</h1>"), "Answered 503"),
+    "redirect": ((302, {"Location": "https://elsewhere.example"}, b""), "never followed"),
+    "no answer": (TimeoutError("silence"), "no answer came in time"),
+    "a broken line": (ConnectionResetError("reset"), "The line broke"),
+    "a login page": ((200, {"Content-Type": "text/html"}, b"<html>Sign in</html>"), "not JSON"),
+    "an empty answer": ((200, {}, b""), "it is empty"),
+    "another shape": ((200, {}, b'{"data": 7}'), "no usable data"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(TROUBLES))
+def test_whatever_is_wrong_upstream_leaves_the_mirror_as_it_was(service, workspace, ines, name):
+    answer, words = TROUBLES[name]
+    posts = [factories.make_post(ines), running(ines, 60)]
+    workspace.refresh_from_db()
+    seen = workspace.balance_seen_at
+    before = [list(type(post).objects.filter(pk=post.pk).values()) for post in posts]
+    service.instead = answer
+    for kind, subject in (("posts", ines.pk), ("catalogue", "")):
+        watch = look(watches.add(workspace.pk, kind, subject))
+        assert (watch.failures, words in watch.trouble) == (1, True), watch.trouble
+        assert watch.poll_at > now() + timedelta(seconds=5)
+        assert watch.looked_at
+        RateBudget.objects.update(blocked_until=0)
+    assert [list(type(post).objects.filter(pk=post.pk).values()) for post in posts] == before
+    ines.refresh_from_db()
+    workspace.refresh_from_db()
+    assert (ines.gone_at, workspace.balance_seen_at, workspace.catalogue_seen_at) == (None, seen, None)
+    assert key_of(workspace).state == ("rejected" if name == "401" else "working")
+    check_counts(workspace)
+
+
+def test_a_look_that_fails_is_made_ever_more_rarely_and_rests_meanwhile(service, workspace, ines):
+    post = running(ines, 60)
+    service.instead = (400, {}, b"no")  # proves nothing of the service as a whole
+    watch = watches.add(workspace.pk, "post", post.pk)
+    pauses = []
+    for _ in range(9):
+        at = now()
+        watch = look(watch)
+        pauses.append(round((watch.poll_at - at).total_seconds() / 10) * 10)
+        UpstreamKey.objects.update(opened_at=None, failures=0)
+    assert pauses == [10, 20, 40, 80, 160, 320, 600, 600, 600]
+    assert planned(workspace) == []  # though its post is in flight
+    watches.add(workspace.pk, "post", post.pk, soon=True)
+    assert planned(workspace)[0] == ("post", str(post.pk))
+
+
+def test_a_missing_scope_is_asked_for_once_an_hour(service, workspace, ines):
+    service.says["/v1/billing/balance"] = scripted.problem(403)
+    watch = look(watches.add(workspace.pk, "balance"))
+    assert watch.poll_at > now() + timedelta(minutes=59)
+    assert key_of(workspace).state == "working"
+
+
+def test_a_429_stops_everything_under_the_key_for_as_long_as_it_says(service, workspace, ines):
+    service.instead = (429, {"Retry-After": "40"}, b"{}")
+    watch = look(watches.add(workspace.pk, "balance"))
+    assert timedelta(seconds=35) < watch.poll_at - now() <= timedelta(seconds=41)
+    until = rates.blocked_until(key_of(workspace).fingerprint)
+    assert timedelta(seconds=35) < until - now() <= timedelta(seconds=40)
+    watches.add(workspace.pk, "catalogue")
+    assert planned(workspace) == []
+
+
+def test_a_rejected_key_is_said_once_and_a_working_one_puts_it_right(service, workspace, ines):
+    service.instead = scripted.problem(401)
+    for kind in ("balance", "catalogue"):
+        look(watches.add(workspace.pk, kind))
+    key = key_of(workspace)
+    assert (key.state, key.trouble) == ("rejected", "It said 401")
+    assert Event.objects.filter(name="key.rejected").count() == 1
+    version = workspace.scopes.get(key="desk").version
+
+    service.instead = None
+    look(watches.add(workspace.pk, "key", soon=True))
+    assert (key_of(workspace).state, key_of(workspace).trouble) == ("working", "")
+    assert workspace.scopes.get(key="desk").version > version
+
+
+def test_five_failures_open_the_breaker_and_one_answer_closes_it(service, workspace, ines):
+    """Since when it is away is on the key; the page is drawn anew when it goes and when it is back."""
+    key = key_of(workspace)
+    service.instead = (503, {}, b"away")
+    version = workspace.scopes.get(key="desk").version
+    for count in range(1, 6):
+        assert not rates.is_open(key_of(workspace))
+        look(watches.add(workspace.pk, "balance", soon=True))
+        assert key_of(workspace).failures == count
+    key = key_of(workspace)
+    assert rates.is_open(key)
+    assert "503" in key.trouble
+    assert workspace.scopes.get(key="desk").version == version + 1
+    running(ines, 60)
+    watches.add(workspace.pk, "catalogue")
+    assert planned(workspace) == []  # nothing goes to a service that does not answer
+
+    UpstreamKey.objects.update(opened_at=now() - timedelta(seconds=31))
+    assert planned(workspace) == [("key", "")]  # but for one look
+    asked = len(service.asked)
+    look(watches.add(workspace.pk, "key", soon=True))
+    assert len(service.asked) <= asked + 2
+    assert rates.is_open(key_of(workspace))  # still away: another half minute
+
+    UpstreamKey.objects.update(opened_at=now() - timedelta(seconds=31))
+    service.instead = None
+    look(watches.add(workspace.pk, "key", soon=True))
+    key = key_of(workspace)
+    assert (key.opened_at, key.failures, key.trouble, key.state) == (None, 0, "", "working")
+    assert key.answered_at
+    assert {"catalogue", "post"} <= {kind for kind, _ in planned(workspace)}
+
+
+def test_an_unreadable_key_stops_no_other_workspace(service, workspace, ines, settings):
+    UpstreamKey.objects.update(secret="nonsense")
+    watch = look(watches.add(workspace.pk, "balance"))
+    assert (watch.trouble, service.asked) == ("no key", [])
+
+
+@only_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_many_pollers_at_once_one_looks(service):
+    workspace = scripted.workspace_of(service)
+    service.says["/v1/billing/balance"] = {"balance_cents": 777}
+    watch = watches.add(workspace.pk, "balance", soon=True)
+    assert sum(from_threads(6, lambda _: polling.look(watch.pk, hinted=True))) == 1
+    assert service.asked == ["/v1/billing/balance"]
