@@ -1,0 +1,56 @@
+"""Signing in: allauth's local accounts, one-time links, and the sandbox's cast."""
+
+import hashlib
+import secrets
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.db import transaction
+
+from reviewqueue.clock import now
+from reviewqueue.models import Member, SignInLink, User, Workspace
+from reviewqueue.rules.states import NotAllowed
+
+
+class Adapter(DefaultAccountAdapter):
+    """Nobody signs up by themselves: an admin invites, or the first start makes the first person."""
+
+    def is_open_for_signup(self, request):
+        return False
+
+
+def make_link(user: User) -> str:
+    """A secret that signs this person in once within half an hour. Only its hash is kept."""
+    secret = secrets.token_urlsafe(24)
+    SignInLink.objects.create(user=user, digest=hashlib.sha256(secret.encode()).hexdigest())
+    return secret
+
+
+@transaction.atomic
+def use_link(secret: str) -> User:
+    """The person the link was made for. Raises NotAllowed if it was used, is too old, or never was."""
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    fresh = SignInLink.objects.filter(digest=digest, used_at=None, created_at__gte=now() - SignInLink.LASTS)
+    # Not by a join: then the database would not look at `used_at` again after waiting for another writer.
+    fresh = fresh.filter(user__in=User.objects.filter(is_active=True))
+    if not fresh.update(used_at=now()):
+        raise NotAllowed(
+            "This link was used already or is older than 30 minutes. Start Loupe again for a new one."
+        )
+    return SignInLink.objects.select_related("user").get(digest=digest).user
+
+
+def cast_of(workspace: Workspace) -> list[Member]:
+    """The people of the sandbox whom one may sign in as; empty anywhere else."""
+    if not workspace.is_sandbox:
+        return []
+    members = workspace.members.active().filter(user__is_sample=True).select_related("user")
+    return sorted(members, key=lambda member: -len(member.role) if member.role != "admin" else -100)
+
+
+def places_of(user: User) -> list[Member]:
+    return list(Member.objects.of_user(user.pk).order_by("workspace__is_sandbox", "workspace__name"))
+
+
+def enter(user: User, workspace: Workspace) -> None:
+    """Make this the workspace that the person sees."""
+    User.objects.filter(pk=user.pk).update(current=workspace)

@@ -1,0 +1,50 @@
+"""Mirror everything of a workspace once, at its first start, so that the first page is full."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connection
+
+from reviewqueue import wake
+from reviewqueue.models import MediaFile, Persona, Workspace
+from reviewqueue.services import media, mirroring, polling, setup, wire
+
+HANDS = 4
+
+
+def fill(say=lambda text: None) -> Workspace:
+    """Make the sandbox workspace and mirror it, pictures included."""
+    with wake.quietly():
+        workspace = setup.make_sandbox()
+        mirror(workspace)
+    files = list(MediaFile.objects.filter(workspace=workspace, state="wanted").values_list("pk", flat=True))
+    say(f"Copying {len(files)} pictures and videos …")
+    copy(files)
+    return workspace
+
+
+def mirror(workspace: Workspace) -> None:
+    """Every list of the service, read once."""
+    line = wire.open_wire(workspace)
+    for kind in ("key", "catalogue", "balance", "transactions"):
+        watch = workspace.watches.get(kind=kind)
+        polling.finish(watch, polling.LOOKS[kind](line, watch))
+    for persona in Persona.objects.filter(workspace=workspace):
+        for kind in ("source_posts", "posts"):
+            watch = workspace.watches.get(kind=kind, subject=str(persona.pk))
+            polling.finish(watch, polling.LOOKS[kind](line, watch))
+    line.spend("poll")
+    for remote in polling.all_of(line, line.api.outgoing.list):
+        mirroring.outgoing(workspace, remote)
+
+
+def copy(files: list) -> None:
+    """Fetch these files with a few hands; Pillow leaves the interpreter free while it works."""
+
+    def one(pk):
+        try:
+            media.fetch(pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(HANDS) as hands:
+        list(hands.map(one, files))

@@ -1,0 +1,89 @@
+"""The first start: the sandbox's people and all that it holds, read once, so that the first page is full."""
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from reviewqueue import gateway
+from reviewqueue.clock import now
+from reviewqueue.models import Event, MediaFile, Operation, RateBudget, User, Workspace
+from reviewqueue.rules import roles
+from reviewqueue.sandbox.app import Sandbox
+from reviewqueue.services import filling, media, polling, rates, setup
+from tests import scripted
+from tests.world import check_counts, only_postgresql
+
+
+@pytest.fixture
+def filled(db, prepared, tmp_path):
+    """A workspace over a sandbox that was filled before, as at a start on an empty database."""
+    folder = tmp_path / "sandbox"
+    folder.mkdir()
+    shutil.copy(prepared[0] / "sandbox.sqlite3", folder)
+    gateway.bring(Sandbox(folder, public_url="http://sandbox.test", speed=1.0))
+    workspace = setup.make_sandbox()
+    filling.mirror(workspace)
+    yield Workspace.objects.get(pk=workspace.pk)
+    gateway.bring(None)
+
+
+def test_the_first_page_is_full(filled):
+    """At least what a new user is promised. (What still runs is over by now if the suite is slow.)"""
+    assert filled.is_sandbox
+    assert filled.personas.count() >= 3
+    assert filled.sources.values("creator_id").distinct().count() >= 8
+    assert filled.source_posts.count() >= 60
+    assert filled.posts.count() >= 30
+    assert max(post.items.current().count() for post in filled.posts.filter(kind="carousel")) == 5
+    assert filled.posts.filter(kind="video").exists()
+    # What is finished waits for its copies; everything else lies where it belongs.
+    places = Counter(filled.posts.values_list("desk", flat=True))
+    assert {"attention", "published", "rejected", "composing"} <= set(places)
+    MediaFile.objects.update(state="stored", sha256="5" * 64)
+    for post in filled.posts.all():
+        media.desk.refresh(post.pk)
+    assert filled.posts.filter(desk="ready").count() >= 15
+    assert filled.posts.filter(trouble="partly_failed").exists()
+    assert filled.outgoing.exclude(settled_at=None).exists()
+    assert filled.charges.filter(amount_cents__lt=0).exclude(post=None).exists()
+    assert filled.balance_cents is not None
+    check_counts(filled)
+
+
+def test_each_role_has_its_person_and_none_can_sign_in_by_a_password(filled):
+    members = filled.members.select_related("user")
+    assert {member.role for member in members} == set(roles.ROLES)
+    assert all(member.user.is_sample and not member.user.has_usable_password() for member in members)
+    assert {user.current for user in User.objects.all()} == {filled}
+    assert setup.somebody_to_greet().name == "Ana Ruiz"
+
+
+def test_it_fits_into_the_services_minute_and_leaves_some_of_it(filled):
+    """No 429 by our own traffic, from the first second on."""
+    key = filled.keys.get()
+    assert rates.blocked_until(key.fingerprint) is None
+    assert len(RateBudget.objects.get(pk=key.fingerprint).stamps) < 45
+    assert (key.state, key.trouble, key.scopes is not None) == ("working", "", True)
+
+
+def test_nothing_that_was_just_read_is_due_again_and_the_past_is_no_news(filled):
+    looked = set(filled.watches.values_list("kind", flat=True))
+    assert {"catalogue", "balance", "transactions", "posts"} <= looked
+    assert polling.scheduled(filled, now()) == []
+    assert not filled.watches.filter(failures__gt=0).exists()
+    assert not Operation.objects.exists()
+    news = ("post.outside", "post.unreviewed", "delivery.failed", "post.ready", "post.failed")
+    assert not Event.objects.filter(name__in=news).exists()
+
+
+@only_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_many_hands_copy_and_a_bad_file_stops_none(service):
+    workspace = scripted.workspace_of(service)
+    service.files = dict.fromkeys((f"{number}.jpg" for number in range(9)), scripted.picture())
+    service.files["3.jpg"] = b"<svg/>"
+    files = [media.want(workspace, service.link(name)).pk for name in service.files]
+    filling.copy([*files, files[0]])
+    assert Counter(workspace.files.values_list("state", flat=True)) == {"stored": 8, "refused": 1}
+    assert len([path for path in service.asked if path.startswith("/files/")]) == 9
