@@ -1,0 +1,160 @@
+"""The real program on a port of its own: web, worker and poller over a copy of a filled data folder."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEED = "30"  # the sandbox's; images take about a second
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(folder: Path, port: int, **changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOUPE_", "DJANGO_"))}
+    return kept | {
+        "LOUPE_DATA_DIR": str(folder),
+        "LOUPE_BIND": f"127.0.0.1:{port}",
+        "LOUPE_SANDBOX_SPEED": SPEED,
+        "LOUPE_SECRET_KEY": "only-for-tests-" + "b" * 40,
+        "PYTHONUNBUFFERED": "1",
+        **changes,
+    }
+
+
+def manage(env: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def prepare(folder: Path, port: int, *arguments: str) -> None:
+    """Fill a data folder; the sandbox's links will name the port."""
+    manage(environment(folder, port), "prepare", *arguments)
+
+
+def forget_the_minute(folder: Path) -> None:
+    """The requests of the filling are a minute ago, as far as either side can tell."""
+    for file, table in (("loupe.sqlite3", "reviewqueue_ratebudget"), ("sandbox/sandbox.sqlite3", "windows")):
+        if (folder / file).exists():
+            with sqlite3.connect(folder / file) as database:
+                database.execute(f"DELETE FROM {table}")
+
+
+class Running:
+    """`loupe.address` answers; `loupe.link(email)` signs somebody in; `loupe.log()` is what it printed.
+
+    It works on a copy of the prepared folder, or without `folder` on that one itself.
+    """
+
+    def __init__(self, prepared: Path, port: int, folder: Path | None, *arguments: str, **changes: str):
+        if folder:
+            shutil.copytree(prepared, folder)
+            forget_the_minute(folder)
+        folder = folder or prepared
+        self.port = port
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.env = environment(folder, self.port, **changes)
+        self.output = (folder / "output.log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--bind", f"127.0.0.1:{self.port}", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.wait_until_ready()
+
+    def wait_until_ready(self, seconds: float = 40) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(f"{self.address}/healthz", timeout=1).close()
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return
+        printed = self.log()
+        self.stop()
+        raise AssertionError(f"Loupe did not start:\n{printed}")
+
+    def log(self) -> str:
+        self.output.flush()
+        return (self.folder / "output.log").read_text()
+
+    def link(self, email: str = "ana@sandbox.invalid") -> str:
+        printed = manage(self.env, "sign_in_link", *filter(None, [email]))
+        return re.search(r"http\S+", printed).group()
+
+    def shell(self, code: str) -> str:
+        """Ask the program's own database; for what a page does not show."""
+        return manage(self.env, "shell", "-v", "0", "-c", code).strip()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.output.close()
+
+
+STOCK = """
+import json
+from reviewqueue.models import GeneratedPost
+rows = []
+for post in GeneratedPost.objects.filter(desk="ready").select_related("persona").order_by("made_at", "id"):
+    items = list(post.items.current())
+    rows.append({
+        "id": str(post.pk), "number": post.number, "persona": post.persona.name, "kind": post.kind,
+        "items": len(items), "accounts": len(post.persona.accounts), "voice": post.persona.has_voice,
+        "discount": any(item.discount_applied for item in items),
+        "untouched": not any(item.is_public or item.review_status == "rejected" or item.take > 1
+                             or item.voice_conversion_status for item in items),
+    })
+print(json.dumps(rows))
+"""
+
+
+class Stock:
+    """The posts that are ready, each to be used by one test."""
+
+    def __init__(self, loupe: Running):
+        self.rows = json.loads(loupe.shell(STOCK))
+
+    def take(self, **wanted) -> dict:
+        """The first one left that is as wanted: `take(kind="video", voice=True)`."""
+        wanted.setdefault("untouched", True)
+        for row in self.rows:
+            if all(
+                row[name] == value if not callable(value) else value(row[name])
+                for name, value in wanted.items()
+            ):
+                self.rows.remove(row)
+                return row
+        raise LookupError(f"no post left with {wanted}")
