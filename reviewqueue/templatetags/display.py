@@ -1,0 +1,219 @@
+"""How things are said on a page: cents, times, states, icons. Nothing here decides anything."""
+
+from datetime import datetime
+from functools import lru_cache
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+
+from reviewqueue.clock import age, now, pace
+from reviewqueue.rules import cadence, captions, money
+from reviewqueue.services import operations
+from reviewqueue.services.kinds import KINDS
+from reviewqueue.services.personas import MODES
+
+register = template.Library()
+
+
+@lru_cache(maxsize=256)
+def _icon(name: str, extra: str, sprite: str) -> str:
+    css = f"icon {extra}".strip()
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#i-{}"/></svg>', css, sprite, name)
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> str:
+    """One icon of the sprite; decorative, so it always stands beside a word or a label."""
+    return _icon(name, extra, static("sprite.svg"))
+
+
+@register.filter
+def dollars(cents) -> str:
+    return money.dollars(cents)
+
+
+@register.filter
+def signed(cents: int) -> str:
+    """An amount with its sign: a credit carries a plus."""
+    return f"+{money.dollars(cents)}" if cents > 0 else money.dollars(cents)
+
+
+@register.filter
+def mmss(seconds) -> str:
+    seconds = int(seconds or 0)
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+@register.filter
+def age_of(at: datetime | None) -> str:
+    """ "12 s ago", "6 min ago", "4 h ago", "yesterday", "14 May": for pages that are rendered anew."""
+    if at is None:
+        return "never"
+    seconds = int((now() - at).total_seconds())
+    if seconds < 60:
+        return f"{max(0, seconds)} s ago"
+    if seconds < 5400:
+        return f"{seconds // 60} min ago"
+    if seconds < 86400:
+        return f"{seconds // 3600} h ago"
+    if seconds < 2 * 86400:
+        return "yesterday"
+    return f"{timezone.localtime(at):%-d %B}"
+
+
+@register.filter
+def epoch(at: datetime | None) -> int:
+    return int(at.timestamp()) if at else 0
+
+
+@register.filter
+def plural(count: int, words: str) -> str:
+    """`{{ n|plural:"post,posts" }}`"""
+    one, many = words.split(",")
+    return one if count == 1 else many
+
+
+@register.filter
+def mode_name(mode: str) -> str:
+    return MODES.get(mode, mode)
+
+
+@register.filter
+def alternative(caption: str) -> str:
+    """What a picture is said to show where nobody has written better: the caption's first sentence."""
+    return captions.first_sentence(caption or "")
+
+
+REVIEW_WORDS = {
+    "pending_review": "Ready",
+    "approved": "In compose",
+    "rejected": "Rejected",
+    "published": "Published",
+}
+DESK_WORDS = {
+    "ready": ("Ready", "review", ""),
+    "pending": ("Queued", "clock", ""),
+    "generating": ("Generating", "sync", "is-live"),
+    "attention": ("Needs attention", "alert", "is-no"),
+    "held": ("Held", "clock", "is-wait"),
+    "sending": ("Sending", "sync", "is-live"),
+    "composing": ("In compose", "compose", ""),
+    "publishing": ("Publishing", "sync", "is-live"),
+    "published": ("Published", "publish", "is-ok"),
+    "rejected": ("Rejected", "x", "is-no"),
+}
+TROUBLE_WORDS = {
+    "failed": "Failed",
+    "partly_failed": "Partly failed",
+    "not_made": "Not made",
+    "stuck": "No answer",
+    "unknown": "Not known",
+    "blocked": "Waits",
+    "not_sent": "Not sent",
+    "delivery": "Delivery failed",
+    "media": "File refused",
+    "changed": "Changed since",
+}
+
+
+@register.filter
+def state_word(post) -> str:
+    if post.desk == "attention":
+        return TROUBLE_WORDS.get(post.trouble, "Needs attention")
+    return DESK_WORDS[post.desk][0]
+
+
+@register.filter
+def state_icon(post) -> str:
+    return DESK_WORDS[post.desk][1]
+
+
+@register.filter
+def state_tone(post) -> str:
+    return DESK_WORDS[post.desk][2]
+
+
+@register.filter
+def verb(operation) -> str:
+    return KINDS[operation.kind].verb
+
+
+@register.filter
+def doubt(operation) -> str:
+    return operations.doubt(operation)
+
+
+@register.filter
+def why_not(post) -> str:
+    """Why a post cannot be decided now, for the disabled buttons."""
+    if post.desk == "attention":
+        return TROUBLE_WORDS.get(post.trouble, "Needs attention")
+    words = {
+        "pending": "Still queued",
+        "generating": "Still generating",
+        "held": "Decided, held",
+        "sending": "Being sent",
+        "ready": "",
+    }
+    return words.get(post.desk, f"Already decided: {DESK_WORDS[post.desk][0].lower()}")
+
+
+@register.filter
+def frame_state(post) -> str:
+    """The `data-state` of a frame (design, section 4)."""
+    if post.desk == "attention":
+        return "ready" if post.trouble == "not_sent" else "failed"
+    if post.desk == "sending":
+        return "held"
+    if post.desk in ("composing", "publishing", "published", "rejected"):
+        return "done"
+    return post.desk
+
+
+def scale(kind: str, speed: float) -> dict:
+    """The documented range on a scale from 0 to the polling limit, in seconds as they pass here."""
+    span = cadence.SPANS[kind].faster(speed)
+    return {
+        "kind": kind,
+        "low": pace(span.low),
+        "high": pace(span.high),
+        "limit": pace(span.limit),
+        "from_x": 100 * span.low / span.limit,
+        "width": 100 * (span.high - span.low) / span.limit,
+        "words": cadence.SPAN_WORDS[kind],
+    }
+
+
+@register.inclusion_tag("components/clock.html")
+def clock_row(face: dict) -> dict:
+    """A clock in a kept row: the row knows only when it began; the script fills in the rest."""
+    return scale(face["media"], face.get("speed", 1.0)) | {"since": face["asked"]}
+
+
+@register.inclusion_tag("components/clock.html")
+def clock(kind: str, since, workspace, label: str = "") -> dict:
+    """Elapsed time against the documented range: a needle on a scale, never a bar that fills.
+
+    `since` is a moment or epoch seconds; the script goes on ticking from the same attributes.
+    """
+    started = (
+        since
+        if isinstance(since, datetime)
+        else datetime.fromtimestamp(since or 0, tz=timezone.get_default_timezone())
+    )
+    span = cadence.SPANS[kind].faster(workspace.speed)
+    elapsed = age(started, now())
+    return scale(kind, workspace.speed) | {
+        "label": label,
+        "since": int(started.timestamp()),
+        "elapsed": pace(elapsed),
+        "needle": min(99.0, 100 * elapsed / span.limit),
+        "late": cadence.lateness(span, elapsed),
+    }
+
+
+@register.simple_tag
+def may(member, grant: str) -> bool:
+    return bool(member) and member.may(grant)

@@ -1,0 +1,41 @@
+"""Rows of lists, rendered once per (row, version) and kept in the process.
+
+A row holds nothing of the viewer or the clock: relative times, countdowns and what a role may not do
+are attributes that the style sheet and a small script read.
+"""
+
+from collections import OrderedDict
+from threading import Lock
+
+from django.template.loader import get_template
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+
+
+class Rendered:
+    """The newest few thousand rows; whoever is not asked for leaves first."""
+
+    def __init__(self, template: str, name: str, most: int = 5000):
+        self.template, self.name, self.most = template, name, most
+        self.rows: OrderedDict = OrderedDict()
+        self.lock = Lock()
+
+    def of(self, row, **beside) -> SafeString:
+        """The row in this version. What stands `beside` it (a price) and the zone of its dates are told
+        apart: each gives a row of its own."""
+        key = (row.pk, row.version, timezone.get_current_timezone_name(), *beside.values())
+        with self.lock:
+            if key in self.rows:
+                self.rows.move_to_end(key)
+                return self.rows[key]
+        html = mark_safe(get_template(self.template).render({self.name: row, "face": row.face, **beside}))
+        with self.lock:
+            self.rows[key] = html
+            while len(self.rows) > self.most:
+                self.rows.popitem(last=False)
+        return html
+
+
+frames = Rendered("reviewqueue/rows/frame.html", "post")
+cards = Rendered("reviewqueue/rows/card.html", "post")
+source_frames = Rendered("reviewqueue/rows/source_frame.html", "post")

@@ -1,0 +1,254 @@
+// Focus mode. The next post is on the page before it is wanted; a decision never waits for the server.
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const say = (text) => document.dispatchEvent(new CustomEvent("loupe:say", { detail: text }));
+const AHEAD = 2, KEPT = 8, MARK_MS = 260; // long enough to see the mark land
+
+const post = () => $(".review-post:not([hidden])");
+const cells = () => $$(".review-queue [data-goto]");
+const cell = (id = post().dataset.post) => $(`.review-queue [data-goto="${id}"]`);
+const article = (id) => document.getElementById(`p-${id}`);
+
+// ---- from post to post ----------------------------------------------------------------------------
+const coming = new Map();
+function fetchArticle(id) { // one request a post, however many want it; each from its own link, as htmx keeps one a source
+  const link = cell(id);
+  if (article(id) || !link) return Promise.resolve(article(id));
+  if (!coming.has(id)) {
+    const answer = htmx.ajax("GET", link.getAttribute("href"), { source: link, target: "#main", swap: "beforeend" });
+    coming.set(id, answer.then(() => article(id)).finally(() => coming.delete(id)));
+  }
+  return coming.get(id);
+}
+
+async function show(id, { push = true, quiet = false } = {}) {
+  clearTimeout(show.advance); // whoever goes somewhere is not taken elsewhere
+  show.wanted = id;
+  const link = cell(id);
+  const next = article(id) ?? (await fetchArticle(id).catch(() => undefined)); // without a line one stays
+  if (show.wanted !== id) return;
+  delete show.wanted;
+  if (!next) { if (link && next === null) location.assign(link.href); return; }
+  const old = post();
+  $$("video").forEach((video) => video.pause());
+  if (old !== next) { old.hidden = true; next.hidden = false; }
+  mark();
+  link?.scrollIntoView({ block: "nearest" });
+  const place = cells().indexOf(link);
+  const here = $("[data-position]");
+  if (place >= 0 && show.place !== undefined) here.textContent = Number(here.textContent) + place - show.place;
+  show.place = place;
+  if (push) history.pushState({ post: id }, "", link?.getAttribute("href") ?? location.href);
+  document.title = document.title.replace(/Reviewing \S+/, `Reviewing ${next.dataset.title.split(" ").pop()}`);
+  paint(next);
+  if (!quiet) say(`Post ${next.dataset.title}`);
+  htmx.trigger($("[data-poll]", next) ?? next, "look");
+  ahead();
+  tidy();
+}
+
+function step(by) {
+  const all = cells(), at = all.indexOf(cell(show.wanted)), next = all[at + by];
+  if (!next) return say(by > 0 ? "That was the last post" : "This is the first post");
+  return show(next.dataset.goto);
+}
+
+function ahead() { // the next two posts, whole, with their pictures
+  const all = cells(), at = all.indexOf(cell());
+  for (const link of all.slice(at + 1, at + 1 + AHEAD)) {
+    fetchArticle(link.dataset.goto).then((one) => {
+      for (const picture of $$(".panes:not([hidden]) img[loading=lazy]", one ?? document.createElement("i"))) picture.loading = "eager";
+    }, () => {});
+  }
+  const more = $(".review-queue [data-more]");
+  if (more && all.length - at < 6) htmx.trigger(more, "more");
+}
+
+function tidy() { // far ones leave the page; the server has them
+  const all = cells().map((link) => link.dataset.goto), at = all.indexOf(post().dataset.post);
+  const spare = $$(".review-post[hidden]").sort((a, b) => Math.abs(all.indexOf(b.dataset.post) - at) - Math.abs(all.indexOf(a.dataset.post) - at));
+  for (const one of spare.slice(0, Math.max(0, spare.length + 1 - KEPT))) one.remove();
+}
+
+function mark() {
+  for (const link of cells()) {
+    if (link.dataset.goto === post().dataset.post) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+addEventListener("popstate", (event) => {
+  const id = event.state?.post;
+  if (id && id !== post()?.dataset.post) show(id, { push: false });
+});
+
+// ---- within a post: items, versions, views ----------------------------------------------------------
+const slots = (one = post()) => $$(".panes[data-slot]", one);
+const slot = (one = post()) => slots(one).find((panes) => !panes.hidden);
+
+function pick(number, one = post()) {
+  const wanted = slots(one).find((panes) => panes.dataset.slot === String(number));
+  if (!wanted) return;
+  one.dataset.at = number;
+  for (const part of $$("[data-slot]", one)) part.hidden = part.dataset.slot !== String(number);
+  for (const link of $$("[data-item]", one)) {
+    if (link.dataset.item === String(number)) { link.setAttribute("aria-current", "true"); link.scrollIntoView({ block: "nearest", inline: "nearest" }); } else link.removeAttribute("aria-current");
+  }
+  $$("img[loading=lazy]", wanted).forEach((picture) => { picture.loading = "eager"; });
+  say(`Item ${number} of ${slots(one).length}`);
+}
+
+function version(by, link) {
+  const all = $$("[data-version]", slot());
+  const links = all.filter((one) => one.matches("a"));
+  if (!links.length) return say("This item has one version");
+  const at = link ? links.indexOf(link) : links.findIndex((one) => one.getAttribute("aria-pressed") === "true") + by;
+  const to = links[Math.max(0, Math.min(links.length - 1, at))], letter = to.dataset.version;
+  links.forEach((one) => one.setAttribute("aria-pressed", one === to));
+  $$(".pane-made .shot", slot()).forEach((shot) => { shot.hidden = shot.dataset.take !== letter; });
+  say(`Version ${letter}${to === links.at(-1) ? "" : ". Approve publishes the newest"}`);
+}
+
+function paint(one) { // what the server does not know: which item was picked, a decision not yet answered
+  if (one.dataset.at && slots(one).length > 1) {
+    const number = one.dataset.at;
+    for (const part of $$("[data-slot]", one)) part.hidden = part.dataset.slot !== number;
+    for (const link of $$("[data-item]", one)) { if (link.dataset.item === number) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current"); }
+  }
+  if (one.dataset.view && $(".stage", one)) $(".stage", one).dataset.view = one.dataset.view;
+  if (one.dataset.diff === "off") $(".caption", one)?.classList.add("is-clean");
+}
+
+const videos = () => $$(".shot:not([hidden]) video", slot()).filter((video) => video.checkVisibility?.() ?? true);
+const main = () => $(".pane-made .shot:not([hidden]) video", slot());
+const flash = (on) => {
+  $(".pane-made .shot:not([hidden])", slot())?.classList.toggle("show-source", on);
+  $$("[data-act=flash]", post()).forEach((button) => button.setAttribute("aria-pressed", on));
+};
+
+const acts = {
+  flash: (button) => flash(button.getAttribute("aria-pressed") !== "true"),
+  view() {
+    const one = post(), solo = $(".stage", one).dataset.view !== "solo";
+    one.dataset.view = $(".stage", one).dataset.view = solo ? "solo" : "both";
+    $$("[data-act=view]", one).forEach((button) => button.setAttribute("aria-pressed", solo));
+  },
+  source() {
+    const one = post(), on = $(".stage", one).dataset.view !== "source";
+    one.dataset.view = $(".stage", one).dataset.view = on ? "source" : "both";
+    $$("[data-act=source]", one).forEach((button) => button.setAttribute("aria-pressed", on));
+  },
+  diff(button) {
+    const clean = $(".caption", post()).classList.toggle("is-clean");
+    post().dataset.diff = clean ? "off" : "on";
+    button.setAttribute("aria-pressed", !clean);
+    say(clean ? "Final caption" : "Changes against the source");
+  },
+  play() { const all = videos(); if (!all.length) return; if (all[0].paused) all.forEach((video) => video.play()); else all.forEach((video) => video.pause()); },
+  mute(button) { const video = main(); if (!video) return; video.muted = !video.muted; button.setAttribute("aria-pressed", video.muted); button.setAttribute("aria-label", video.muted ? "Muted" : "Sound on"); say(video.muted ? "Muted" : "Sound on"); },
+  speed(button) { const all = videos(); if (!all.length) return; const rate = { 1: 1.5, 1.5: 2, 2: 0.5, 0.5: 1 }[all[0].playbackRate] ?? 1; all.forEach((video) => { video.playbackRate = rate; }); button.textContent = `${rate}×`; button.setAttribute("aria-label", `Speed: ${rate} times`); },
+  hear(button) { // the same moment, in the other voice
+    const video = main(), converted = button.getAttribute("aria-pressed") !== "true", at = video.currentTime, playing = !video.paused;
+    video.dataset.plain ??= video.getAttribute("src");
+    video.src = converted ? video.dataset.voice : video.dataset.plain;
+    video.addEventListener("loadedmetadata", () => { video.currentTime = at; if (playing) video.play(); }, { once: true });
+    button.setAttribute("aria-pressed", converted);
+    say(converted ? "Converted voice" : "Original voice");
+  },
+};
+
+document.addEventListener("click", (event) => {
+  const goto = event.target.closest("[data-goto]"), item = event.target.closest("[data-item]");
+  const take = event.target.closest("a[data-version]"), act = event.target.closest("[data-act]"), by = event.target.closest("[data-step]");
+  if (event.ctrlKey || event.metaKey) return;
+  if (goto) { event.preventDefault(); show(goto.dataset.goto); }
+  else if (item) { event.preventDefault(); pick(item.dataset.item); }
+  else if (take) { event.preventDefault(); version(0, take); }
+  else if (by) { event.preventDefault(); step(Number(by.dataset.step)); }
+  else if (act && acts[act.dataset.act]) acts[act.dataset.act](act);
+});
+
+document.addEventListener("loupe:key", (event) => {
+  const { key, repeat } = event.detail, one = post(), many = slots(one);
+  const at = many.indexOf(slot(one)), take = () => event.preventDefault();
+  if (key === "escape") { take(); $("[data-back]").click(); }
+  if (key === "s" && !repeat) { take(); flash(true); }
+  if (key === "h") { take(); const history = $("[data-history]", one); history.open = !history.open; if (history.open) history.scrollIntoView({ block: "nearest" }); }
+  if (/^[1-9]$/.test(key)) { take(); pick(key); }
+  if (many.length > 1 && (key === "arrowright" || key === "arrowleft") && !event.detail.event.target.matches("[type=range]")) {
+    take();
+    pick(many[Math.max(0, Math.min(many.length - 1, at + (key === "arrowright" ? 1 : -1)))].dataset.slot);
+  }
+  if (key === "[" || key === "]") { take(); version(key === "[" ? -1 : 1); }
+});
+document.addEventListener("keyup", (event) => { if (event.key === "s") flash(false); });
+
+// ---- decisions: marked, and on to the next ------------------------------------------------------------
+document.addEventListener("loupe:pressed", (event) => {
+  const button = event.target, kind = button.dataset.decide, one = button.closest(".review-post");
+  if (!kind || !one) return;
+  one.dataset.decision = kind;
+  const shot = $(".pane-made .shot:not([hidden])", slot(one)), wax = $(`#wax-${kind}`).content;
+  if (shot && !$(".wax", shot)) { shot.classList.add("draw"); shot.append(wax.cloneNode(true)); }
+  const frame = $(".cell", cell(one.dataset.post));
+  if (frame && !$(".wax", frame)) frame.append(wax.cloneNode(true));
+  clearTimeout(show.advance);
+  show.advance = setTimeout(() => { if (post() === one && one.dataset.decision) step(1); }, MARK_MS);
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const one = event.detail.elt?.closest?.(".review-post"); // the button itself may have been replaced by the answer
+  const { xhr, requestConfig } = event.detail; // “successful” would only say that the answer was shown
+  if (!one?.dataset.decision || requestConfig.verb !== "post" || (xhr.status >= 200 && xhr.status < 400)) return;
+  delete one.dataset.decision; // the server said no: the post comes back, with its reason
+  $$(".wax", one).forEach((wax) => wax.remove());
+  $(".wax", cell(one.dataset.post) ?? one)?.remove();
+  show(one.dataset.post, { quiet: true });
+});
+
+document.addEventListener("loupe:undone", (event) => {
+  const id = event.detail.post, one = article(id);
+  $(".wax", cell(id) ?? document.createElement("i"))?.remove();
+  if (one) { delete one.dataset.decision; $$(".shot .wax", one).forEach((wax) => wax.remove()); }
+  if (cell(id)) show(id, { quiet: true });
+});
+
+// A part that was swapped shows the item that was picked; a stage that was swapped has new pictures.
+document.addEventListener("htmx:afterSettle", () => {
+  const one = post();
+  if (!one) return;
+  paint(one);
+  mark();
+  const poller = $("[data-poll]", one);
+  const found = poller?.getAttribute("hx-get").match(/[?&]v=(\d+)/);
+  if (found) one.dataset.version = found[1];
+});
+
+// ---- the player: both panes in step --------------------------------------------------------------------
+const clock = (seconds) => `${Math.floor((seconds || 0) / 60)}:${String(Math.floor((seconds || 0) % 60)).padStart(2, "0")}`;
+const draw = (video) => {
+  const shot = video.closest(".shot"), seek = $("[data-seek]", shot), time = $("[data-time]", shot);
+  if (time) time.textContent = `${clock(video.currentTime)} / ${clock(Math.round(video.duration))}`;
+  if (seek && video.duration && !seek.matches(":active")) seek.value = (1000 * video.currentTime) / video.duration;
+};
+for (const name of ["timeupdate", "loadedmetadata", "seeked"]) {
+  document.addEventListener(name, (event) => { if (event.target.matches?.("video[data-main]")) draw(event.target); }, true);
+}
+for (const name of ["play", "pause"]) {
+  document.addEventListener(name, (event) => {
+    if (!event.target.matches?.("video[data-main]")) return;
+    const button = $("[data-act=play]", event.target.closest(".shot")), paused = event.target.paused;
+    button.setAttribute("aria-label", paused ? "Play" : "Pause");
+    const use = $("use", button);
+    use.setAttribute("href", use.getAttribute("href").replace(/#.*/, paused ? "#i-play" : "#i-pause"));
+  }, true);
+}
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[data-seek]")) return;
+  for (const video of videos()) if (video.duration) video.currentTime = (video.duration * event.target.value) / 1000;
+});
+
+show.place = cells().indexOf(cell());
+history.replaceState({ post: post().dataset.post }, "", location.href);
+cell()?.scrollIntoView({ block: "nearest" });
+ahead();
