@@ -1,0 +1,370 @@
+"""Focus mode: one post beside its source, and the decisions on it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Prefetch, Sum
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from reviewqueue.forms.queue import QueueFilter
+from reviewqueue.forms.review import DecisionForm, RegenerationForm, RejectionForm
+from reviewqueue.models import Decision, GeneratedPost, MediaItem, Operation, SourceMedia
+from reviewqueue.models.base import after_row
+from reviewqueue.rules import captions, money
+from reviewqueue.rules.preflight import stops
+from reviewqueue.services import generating, looks, pricing, reviewing
+from reviewqueue.services.checks import checks
+from reviewqueue.views import fragments, queue, rows
+
+BEFORE, BEHIND = 4, 20  # neighbours on the strip
+COUNTED = 1000
+HISTORY = 30
+
+
+@dataclass
+class Slot:
+    """One place of the carousel: the newest take, the older ones, its source, and what can be done."""
+
+    item: MediaItem
+    takes: list[MediaItem]
+    source: SourceMedia | None
+    regenerate: money.Estimate
+    voice: money.Estimate | None
+    locked_until: object
+    rejection: Decision | None  # held or sent
+    open: Operation | None
+    is_last: bool  # rejecting it would leave nothing
+    is_shown: bool = False
+    shown_take: MediaItem | None = None
+
+    @property
+    def number(self) -> int:
+        return self.item.position + 1
+
+    @property
+    def is_out(self) -> bool:
+        return self.item.is_rejected or self.rejection is not None
+
+    @property
+    def aspect(self) -> str:
+        for file in (self.item.file, self.source.file if self.source else None):
+            if file and file.is_here:
+                return file.aspect
+        return "4:5"
+
+
+@require_safe
+def review(request, post_id: UUID):
+    """The post in focus, with the strip of its neighbours in the view it was opened from."""
+    post = get_object_or_404(complete(GeneratedPost.objects.visible_to(request.member)), pk=post_id)
+    filters = QueueFilter(request.GET).values()
+    context = {
+        "filters": filters,
+        "query": queue.query_of({**filters, "after": ""}),
+        "section": "review",
+        "tray_hint": True,
+        **article(request.member, post, request.GET),
+    }
+    if fragments.is_fragment(request):
+        return fragments.page(request, "reviewqueue/review.html", {**context, "hidden": True}, part="article")
+    looks.note(request.member, post)
+    context |= strip_of(request.member, post, filters)
+    return fragments.page(request, "reviewqueue/review.html", context)
+
+
+@require_safe
+def strip(request, post_id: UUID):
+    """The frames behind this one, for the end of the strip. Without a script the strip begins anew there."""
+    post = get_object_or_404(GeneratedPost.objects.visible_to(request.member), pk=post_id)
+    filters = QueueFilter(request.GET).values()
+    query = queue.query_of({**filters, "after": ""})
+    if not fragments.is_fragment(request):
+        return HttpResponseRedirect(f"/review/{post.pk}/{query}")
+    context = {"filters": filters, "query": query}
+    context |= strip_of(request.member, post, filters)
+    return fragments.page(request, "reviewqueue/review.html", context, part="strip_behind")
+
+
+def complete(posts):
+    """With all that the stage shows, in few queries."""
+    takes = MediaItem.objects.select_related("file", "voice_file").order_by("position", "take")
+    sources = SourceMedia.objects.select_related("file").order_by("position")
+    standing = Decision.objects.filter(stands=True).select_related("operation", "hold")
+    return posts.select_related("persona", "source_post", "workspace").prefetch_related(
+        Prefetch("items", takes),
+        Prefetch("source_post__media", sources),
+        Prefetch("decisions", standing),
+        Prefetch("operations", Operation.objects.open().order_by("created_at")),
+    )
+
+
+def article(member, post: GeneratedPost, wanted=None) -> dict:
+    """Everything of one post that focus mode shows."""
+    slots = slots_of(post)
+    place(slots, wanted or {})
+    current = [slot.item for slot in slots]
+    found = checks(post, current)
+    decided = next((one for one in post.decisions.all() if one.item_id is None and not one.is_first), None)
+    first = next((one for one in post.decisions.all() if one.is_first), None)
+    spent = post.charges.aggregate(total=Sum("amount_cents"))["total"]
+    stopped = stops(found)
+    return {
+        "post": post,
+        "slots": slots,
+        "shown": next((slot for slot in slots if slot.is_shown), None),
+        "pieces": captions.changes(post.source_post.caption if post.source_post else "", post.caption),
+        "checks": found,
+        "stop": stopped[0] if stopped else None,
+        "decided": decided,
+        "first_approval": first,
+        "open": next((one for one in post.operations.all() if one.lock_group != "item"), None),
+        "spent": -spent if spent else post.total_cost_cents,
+        "history": post.events.select_related("operation").order_by("-at", "-id")[:HISTORY],
+        "others": looks.others(member, post),
+        "can_decide": post.desk in ("ready", "attention") and post.review_status == "pending_review",
+        "whole": pricing.cost_of_items(current, post.persona, pricing.prices(post.workspace)),
+        "failed": failed_cost(post, current),
+        "reasons": post.workspace.reasons.all(),
+    }
+
+
+def failed_cost(post: GeneratedPost, items: list[MediaItem]) -> dict | None:
+    failed = [item for item in items if item.status == "failed"]
+    if not failed:
+        return None
+    price = pricing.prices(post.workspace)
+    return {"count": len(failed), "cost": pricing.cost_of_items(failed, post.persona, price)}
+
+
+def slots_of(post: GeneratedPost) -> list[Slot]:
+    takes: dict[int, list[MediaItem]] = {}
+    for item in post.items.all():
+        takes.setdefault(item.position, []).append(item)
+    sources = {part.position: part for part in post.source_post.media.all()} if post.source_post else {}
+    rejections = {one.item_id: one for one in post.decisions.all() if one.item_id}
+    opened = {one.item_id: one for one in post.operations.all() if one.lock_group == "item"}
+    price = pricing.prices(post.workspace)
+    current = [item for item in post.items.all() if item.is_current]
+    left = [item for item in current if not item.is_rejected and item.pk not in rejections]
+    return [
+        Slot(
+            item=item,
+            takes=[take for take in takes[item.position] if take.take <= item.take],
+            source=sources.get(item.position) or sources.get(0),
+            regenerate=pricing.cost_of_items([item], post.persona, price),
+            voice=money.voice(price, item.duration_seconds) if item.media_type == "video" else None,
+            locked_until=generating.locked_until(item),
+            rejection=rejections.get(item.pk),
+            open=opened.get(item.pk),
+            is_last=len(left) == 1 and left[0] is item,
+        )
+        for item in sorted(current, key=lambda item: item.position)
+    ]
+
+
+def place(slots: list[Slot], wanted) -> None:
+    """Which item and which take the page opens on (`?item=3&take=A`)."""
+    number = wanted.get("item", "")
+    chosen = next((slot for slot in slots if str(slot.number) == number), slots[0] if slots else None)
+    if chosen is None:
+        return
+    chosen.is_shown = True
+    take = next((take for take in chosen.takes if take.letter == wanted.get("take")), None)
+    chosen.shown_take = take if take and take is not chosen.item else None
+
+
+def strip_of(member, post: GeneratedPost, filters: dict) -> dict:
+    """Neighbours in the order of the view, and the place among them."""
+    column = "decided_at" if filters["tab"] == "decided" else "made_at"
+    own = getattr(post, column) or post.made_at
+    newest_first = filters["order"] == "newest"
+    listing = queue.matching(member, filters).defer("caption", "mark")
+    behind = listing.filter(after_row((column, "id"), (own, post.pk), newest_first=newest_first))
+    before = listing.filter(after_row((column, "id"), (own, post.pk), newest_first=not newest_first))
+    sign, back = ("-", "") if newest_first else ("", "-")
+    after_rows = list(behind.order_by(f"{sign}{column}", f"{sign}id")[:BEHIND])
+    before_rows = list(before.order_by(f"{back}{column}", f"{back}id")[:BEFORE])[::-1]
+    return {
+        "before": before_rows,
+        "behind": after_rows,
+        "next": after_rows[0] if after_rows else None,
+        "previous": before_rows[-1] if before_rows else None,
+        "position": 1 + len(before.values_list("pk")[:COUNTED]),
+        "total": queue.standing_total(member, filters),
+        "more_behind": len(after_rows) == BEHIND,
+    }
+
+
+# ---- live --------------------------------------------------------------------------------------
+
+
+@require_safe
+def live_post(request, post_id: UUID):
+    """The parts of the post that moved since the version on the screen; 204 if none did."""
+    member = request.member
+    visible = GeneratedPost.objects.visible_to(member)
+    ours = GeneratedPost.objects.filter(workspace_id=member.workspace_id)
+    post = get_object_or_404(ours.only("pk", "version", "workspace_id", "deleted_at"), pk=post_id)
+    since = request.GET.get("v", "")
+    if post.deleted_at:  # meanwhile: the page that polls stays as it is
+        return fragments.unchanged()
+    looks.note(member, post)
+    if str(post.version) == since or not since.isdecimal():
+        return fragments.unchanged()
+    return moved(request, complete(visible).get(pk=post_id), int(since))
+
+
+def moved(request, post: GeneratedPost, since: int, *, said: str = "", status: int = 200) -> HttpResponse:
+    """The whole stage only if its items changed; a picture only if it is another one."""
+    context = article(request.member, post, request.GET) | {
+        "query": queue.query_of(QueueFilter(request.GET).values()),
+        "oob": True,
+        "since": since,
+        "restaged": post.staged_in > since,
+    }
+    response = fragments.answer(
+        request, f"/review/{post.pk}/", "reviewqueue/review.html#moved", context=context, said=said
+    )
+    response.status_code = status
+    return response
+
+
+# ---- decisions ---------------------------------------------------------------------------------
+
+
+def _decided(request, decision: Decision):
+    post = decision.post
+    said = said_of(request.member, decision)
+    here = fragments.asked_from(request)
+    context = {"post": GeneratedPost.objects.get(pk=post.pk)}
+    context["changes"] = [rows.frames.of(context["post"])]
+    parts = (
+        ["reviewqueue/review.html#strip_cell"]
+        if here.startswith("/review/")
+        else ["reviewqueue/queue.html#changes"]
+    )
+    response = fragments.answer(request, following(request, post), *parts, context=context, said=said)
+    if here.startswith(("/library/", "/setup/")):  # these show more of it than the frame
+        response["HX-Trigger"] = "loupe:look"
+    return response
+
+
+def said_of(member, decision: Decision) -> str:
+    words = {"approve": "Approved", "reject": "Rejected", "compose": "Sent to compose"}[decision.verdict]
+    if decision.is_first:
+        return "First approval given. Somebody else gives the second"
+    seconds = member.user.hold_seconds
+    if seconds is None:
+        return f"{words}. It is held until you send it"
+    return f"{words}. Press U within {seconds} seconds to undo"
+
+
+def following(request, post: GeneratedPost) -> str:
+    """For a browser without script: the next post of the view, else the queue."""
+    if "/review/" not in request.headers.get("Referer", ""):
+        return fragments.came_from(request, "/library/", "/setup/") or "/"
+    filters = QueueFilter(request.GET).values()
+    near = strip_of(request.member, post, filters)["next"]
+    query = queue.query_of({**filters, "after": ""})
+    return f"/review/{near.pk}/{query}" if near else f"/{query}"
+
+
+def _post(request, post_id: UUID) -> GeneratedPost:
+    return get_object_or_404(GeneratedPost.objects.visible_to(request.member), pk=post_id)
+
+
+def _decide(request, post_id: UUID, verb, form):
+    post = _post(request, post_id)
+    form.is_valid()
+    decision = reviewing.decide(
+        post,
+        verb,
+        by=request.member,
+        fingerprint=form.cleaned_data.get("fingerprint", ""),
+        token=form.cleaned_data["token"],
+        reason=form.spoken() if isinstance(form, RejectionForm) else "",
+    )
+    return _decided(request, decision)
+
+
+@require_POST
+def approval(request, post_id: UUID):
+    return _decide(request, post_id, reviewing.APPROVE, DecisionForm(request.POST))
+
+
+@require_POST
+def composition(request, post_id: UUID):
+    return _decide(request, post_id, reviewing.COMPOSE, DecisionForm(request.POST))
+
+
+@require_http_methods(["GET", "POST"])
+def rejection(request, post_id: UUID):
+    """POST decides; GET is the page of reasons for a browser without script."""
+    if request.method == "POST":
+        return _decide(request, post_id, reviewing.REJECT, RejectionForm(request.POST))
+    post = _post(request, post_id)
+    context = {"post": post, "reasons": post.workspace.reasons.all(), "query": request.META["QUERY_STRING"]}
+    return fragments.page(request, "reviewqueue/reasons.html", context)
+
+
+# ---- money and removal ---------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+def regeneration(request, post_id: UUID):
+    """GET is the bill: this is what it costs, and what else would do. POST is the yes."""
+    if request.method == "GET":
+        post = get_object_or_404(complete(GeneratedPost.objects.visible_to(request.member)), pk=post_id)
+        context = article(request.member, post) | {"balance_after": balance_after(post, post.workspace)}
+        return fragments.page(request, "reviewqueue/bill_regenerate.html", context, part="dialog")
+    form = RegenerationForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse("Choose what to make anew.", status=422)
+    post = _post(request, post_id)
+    failed_only = form.cleaned_data["scope"] == "failed"
+    generating.regenerate_post(
+        post, by=request.member, token=form.cleaned_data["token"], failed_only=failed_only
+    )
+    return acted(request, post, "Retry is queued" if failed_only else "Regeneration is queued")
+
+
+def balance_after(post, workspace) -> int | None:
+    estimate = pricing.cost_of_items(list(post.items.current()), post.persona, pricing.prices(workspace))
+    if workspace.balance_cents is None or not estimate.known:
+        return None
+    return workspace.balance_cents - estimate.high_cents
+
+
+@require_http_methods(["GET", "POST"])
+def deletion(request, post_id: UUID):
+    """GET asks, as it cannot be taken back; POST deletes."""
+    post = _post(request, post_id)
+    if request.method == "GET":
+        return fragments.page(request, "reviewqueue/ask_delete.html", {"post": post}, part="dialog")
+    form = DecisionForm(request.POST)
+    form.is_valid()
+    generating.delete_post(post, by=request.member, token=form.cleaned_data["token"])
+    response = fragments.answer(request, "/", said="The post is being deleted")
+    response["HX-Trigger"] = "loupe:look"
+    return response
+
+
+def acted(request, post: GeneratedPost, said: str, item: MediaItem | None = None):
+    """After something was asked for a post: its parts on the page that asked."""
+    here = fragments.asked_from(request)
+    if here.startswith("/review/"):
+        since = request.headers.get("X-Version", "")
+        fresh = complete(GeneratedPost.objects.visible_to(request.member)).get(pk=post.pk)
+        return moved(request, fresh, int(since) if since.isdecimal() else fresh.version, said=said)
+    fresh = GeneratedPost.objects.get(pk=post.pk)
+    place = f"?item={item.position + 1}" if item else ""
+    back = fragments.came_from(request, "/library/", "/setup/") or "/"
+    # A question about an item without script is a page of its own; it leads back to the post.
+    came = fragments.came_from(request, "/review/", "/items/")
+    to = f"/review/{post.pk}/{place}" if came else back
+    context = {"changes": [rows.frames.of(fresh)]}
+    response = fragments.answer(request, to, "reviewqueue/queue.html#changes", context=context, said=said)
+    response["HX-Trigger"] = "loupe:look"
+    return response

@@ -1,0 +1,327 @@
+"""Focus mode as pages: who may, what is answered, with a script and without."""
+
+import uuid
+
+import pytest
+
+from reviewqueue.models import Decision, Operation
+from tests.factories import make_file, make_member, make_operation, make_persona, make_post, make_source_post
+
+HTMX = {"HX-Request": "true"}
+DECISIONS = {"approval": "approve", "rejection": "reject", "compose": "send_to_compose"}
+
+
+def form(post, **more):
+    return {"token": str(uuid.uuid4()), "fingerprint": post.fingerprint, **more}
+
+
+@pytest.mark.parametrize("role", ["viewer", "reviewer", "editor", "admin"])
+def test_every_role_sees_the_post(workspace, post, signed_in, role):
+    member = make_member(workspace, "Some One", role)
+    page = signed_in(member).get(f"/review/{post.pk}/")
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert post.caption[:20] in text
+    assert ("Approve" in text) == (role != "viewer")
+    assert ('formaction="/items/' in text) == (role != "viewer")
+    assert (f'href="/review/{post.pk}/deletion/"' in text) == (role in ("editor", "admin"))
+
+
+def test_a_stranger_finds_nothing(otto, post, signed_in):
+    browser = signed_in(otto)
+    for address in (
+        f"/review/{post.pk}/",
+        f"/review/{post.pk}/strip/",
+        f"/review/{post.pk}/regeneration/",
+        f"/review/{post.pk}/deletion/",
+        f"/review/{post.pk}/rejection/",
+        f"/items/{post.items.first().pk}/visibility/",
+        f"/items/{post.items.first().pk}/rejection/",
+        f"/items/{post.items.first().pk}/deletion/",
+    ):
+        assert browser.get(address).status_code == 404, address
+    for address in (
+        *(f"/review/{post.pk}/{name}/" for name in (*DECISIONS, "regeneration", "deletion")),
+        *(
+            f"/items/{post.items.first().pk}/{name}/"
+            for name in ("rejection", "regeneration", "visibility", "voice")
+        ),
+    ):
+        assert browser.post(address, form(post, scope="all", public="1")).status_code == 404, address
+    assert not Operation.objects.exists()
+    assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize(("address", "kind"), DECISIONS.items())
+def test_a_decision_without_a_script_goes_on_to_the_next_post(ana, post, persona, signed_in, address, kind):
+    following = make_post(persona, made_at=post.made_at.replace(year=post.made_at.year + 1))
+    browser = signed_in(ana)
+    answer = browser.post(
+        f"/review/{post.pk}/{address}/?order=oldest",
+        form(post),
+        headers={"Referer": f"http://testserver/review/{post.pk}/"},
+    )
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/review/{following.pk}/"
+    assert Operation.objects.get(post=post).kind == kind
+    assert "Press U within 10 seconds" in browser.get(answer["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(("address", "kind"), DECISIONS.items())
+def test_a_decision_with_a_script_answers_small_parts(ana, post, signed_in, address, kind):
+    headers = HTMX | {"HX-Current-URL": f"http://testserver/review/{post.pk}/"}
+    answer = signed_in(ana).post(f"/review/{post.pk}/{address}/", form(post), headers=headers)
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert 'id="tray"' in text
+    assert f'id="s-{post.pk}"' in text
+    assert "<html" not in text
+    assert len(answer.content) < 5000  # before compression; the budget of a decision is 8 kB
+    assert Operation.objects.get().kind == kind
+
+
+def test_a_decision_on_the_contact_sheet_answers_the_frame(ana, post, signed_in):
+    headers = HTMX | {"HX-Current-URL": "http://testserver/"}
+    answer = signed_in(ana).post(f"/review/{post.pk}/approval/", form(post), headers=headers)
+    assert f'id="f-{post.pk}"' in answer.content.decode()
+    assert 'data-state="held"' in answer.content.decode()
+
+
+@pytest.mark.parametrize("address", DECISIONS)
+def test_a_viewer_may_not_decide(vera, post, signed_in, address):
+    answer = signed_in(vera).post(f"/review/{post.pk}/{address}/", form(post))
+    assert answer.status_code == 403
+    assert "takes reviewer" in answer.content.decode()
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize("address", ["regeneration", "deletion"])
+def test_a_reviewer_may_not_spend_or_delete(ben, post, signed_in, address):
+    assert signed_in(ben).post(f"/review/{post.pk}/{address}/", form(post, scope="all")).status_code == 403
+    assert not Operation.objects.exists()
+
+
+def test_the_second_gets_told_who_was_first(ana, ben, post, signed_in):
+    signed_in(ben).post(f"/review/{post.pk}/approval/", form(post))
+    post.refresh_from_db()
+    answer = signed_in(ana).post(f"/review/{post.pk}/rejection/", form(post), headers=HTMX)
+    assert answer.status_code == 409
+    assert "Ben Adler approved this just now. Your reject was not sent." in answer.content.decode()
+    plain = signed_in(ana).post(f"/review/{post.pk}/rejection/", form(post))
+    assert plain.status_code == 409
+    assert "Ben Adler" in plain.content.decode()
+
+
+def test_the_same_form_twice_is_one_operation(ana, post, signed_in):
+    browser, sent = signed_in(ana), form(post)
+    for _ in range(3):
+        assert browser.post(f"/review/{post.pk}/approval/", sent).status_code == 302
+    assert Operation.objects.count() == 1
+
+
+def test_an_old_page_decides_nothing(ana, post, signed_in):
+    answer = signed_in(ana).post(
+        f"/review/{post.pk}/approval/", form(post, fingerprint="0" * 64), headers=HTMX
+    )
+    assert answer.status_code == 409
+    assert "changed while you looked" in answer.content.decode()
+
+
+def test_reasons_are_joined_with_own_words(ana, post, signed_in):
+    signed_in(ana).post(
+        f"/review/{post.pk}/rejection/", form(post, reason="Low quality", words=" the hands ")
+    )
+    assert Decision.objects.get().reason == "Low quality: the hands"
+
+
+def test_the_page_of_reasons_is_there_without_a_script(ana, post, signed_in):
+    page = signed_in(ana).get(f"/review/{post.pk}/rejection/").content.decode()
+    assert "Too close to the source" in page
+    assert f'value="{post.fingerprint}"' in page
+
+
+def test_the_bill_says_what_it_costs_and_what_is_left(ana, post, signed_in):
+    text = signed_in(ana).get(f"/review/{post.pk}/regeneration/").content.decode()
+    assert "Charged now" in text
+    assert "$0.64" in text  # two images
+    assert "$40.56" in text  # of $41.20
+
+
+def test_regenerating_queues_the_whole_price(ana, post, signed_in):
+    signed_in(ana).post(f"/review/{post.pk}/regeneration/", form(post, scope="all"))
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.estimated_cents, operation.hold) == ("regenerate_post", 64, None)
+
+
+def test_retrying_queues_what_failed(ana, persona, signed_in):
+    post = make_post(persona, item_statuses=["completed", "failed", "failed"])
+    signed_in(ana).post(f"/review/{post.pk}/regeneration/", form(post, scope="failed"))
+    assert (Operation.objects.get().kind, Operation.objects.get().estimated_cents) == ("retry_failed", 64)
+
+
+def test_not_enough_balance_says_so_and_sends_nothing(ana, post, workspace, signed_in):
+    workspace.balance_cents = 12
+    workspace.save()
+    answer = signed_in(ana).post(f"/review/{post.pk}/regeneration/", form(post, scope="all"))
+    assert answer.status_code == 409
+    assert "this costs $0.64, you have $0.12" in answer.content.decode()
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "more", "kind"),
+    [
+        ("rejection", {"reason": "Low quality"}, "reject_item"),
+        ("regeneration", {}, "regenerate_item"),
+        ("visibility", {"public": "1"}, "set_public"),
+        ("deletion", {}, "delete_item"),
+    ],
+)
+def test_what_can_be_done_to_one_item(ana, post, signed_in, address, more, kind):
+    item = post.items.first()
+    answer = signed_in(ana).post(f"/items/{item.pk}/{address}/", form(post, **more))
+    assert answer.status_code == 302
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.target) == (kind, item.upstream_id)
+    assert (operation.hold is not None) == (kind != "delete_item")
+
+
+def test_a_voice_is_converted_only_where_there_is_one(ana, persona, signed_in):
+    persona.has_voice = True
+    persona.save()
+    post = make_post(persona, media_type="video")
+    signed_in(ana).post(f"/items/{post.items.get().pk}/voice/", form(post))
+    assert Operation.objects.get().kind == "voice_convert"
+
+
+def test_nonsense_is_refused_in_words(ana, post, signed_in):
+    item = post.items.first()
+    assert signed_in(ana).post(f"/items/{item.pk}/visibility/", {"public": "maybe"}).status_code == 422
+    assert signed_in(ana).post(f"/review/{post.pk}/regeneration/", {"scope": "everything"}).status_code == 422
+
+
+def test_the_hold_can_be_taken_back_paused_and_sent(ana, post, signed_in):
+    browser = signed_in(ana)
+    browser.post(f"/review/{post.pk}/approval/", form(post))
+    operation = Operation.objects.get()
+    browser.post(f"/holds/{operation.hold_id}/pause/", {"on": "1"})
+    operation.refresh_from_db()
+    assert operation.not_before is None
+    browser.post(f"/holds/{operation.hold_id}/send/")
+    operation.refresh_from_db()
+    assert operation.not_before is not None
+    answer = browser.post(f"/holds/{operation.hold_id}/undo/", headers=HTMX)
+    assert "loupe:undone" in answer["HX-Trigger"]
+    operation.refresh_from_db()
+    assert operation.state == "cancelled"
+
+
+def test_somebody_elses_hold_is_theirs(ana, ben, otto, post, signed_in):
+    signed_in(ana).post(f"/review/{post.pk}/approval/", form(post))
+    hold = Operation.objects.get().hold_id
+    assert signed_in(ben).post(f"/holds/{hold}/undo/").status_code == 403
+    assert signed_in(otto).post(f"/holds/{hold}/undo/").status_code == 404
+
+
+# ---- live ------------------------------------------------------------------------------------
+
+
+def test_nothing_moved_is_204_in_few_queries(ana, post, signed_in, django_assert_max_num_queries):
+    browser = signed_in(ana)
+    browser.get("/live/queue/?v=0")
+    from reviewqueue.services import scopes
+
+    version = scopes.version(ana.workspace_id)
+    with django_assert_max_num_queries(3):  # session, place, version
+        assert browser.get(f"/live/queue/?v={version}").status_code == 204
+    browser.get(f"/live/posts/{post.pk}/?v={post.version}")
+    with django_assert_max_num_queries(3):
+        assert browser.get(f"/live/posts/{post.pk}/?v={post.version}").status_code == 204
+
+
+def test_a_poll_of_a_post_that_was_deleted_meanwhile_is_quiet(ana, otto, post, signed_in):
+    post.deleted_at = post.made_at
+    post.save()
+    assert signed_in(ana).get(f"/live/posts/{post.pk}/?v=0", headers=HTMX).status_code == 204
+    assert signed_in(otto).get(f"/live/posts/{post.pk}/?v=0", headers=HTMX).status_code == 404
+
+
+def test_what_moved_comes_and_nothing_else(ana, post, signed_in):
+    make_operation(post, by=ana)
+    answer = signed_in(ana).get(f"/live/posts/{post.pk}/?v={post.version}", headers=HTMX)
+    text = answer.content.decode()
+    assert f'id="decide-{post.pk}"' in text
+    assert f'id="side-{post.pk}"' in text
+    assert "media-" not in text  # no picture moved
+    assert f'id="stage-{post.pk}"' not in text
+
+
+def test_a_new_take_brings_the_stage(ana, post, signed_in):
+    from reviewqueue.services import desk, mirroring
+
+    since = post.version
+    item = post.items.first()
+    item.post = desk.lock(post.pk)
+    mirroring.new_take(item, "another-id")
+    desk.refresh(post.pk, touched=True)
+    text = signed_in(ana).get(f"/live/posts/{post.pk}/?v={since}", headers=HTMX).content.decode()
+    assert f'id="stage-{post.pk}"' in text
+    assert "1B" in text
+
+
+def test_the_queue_hears_of_new_ready_posts_without_moving(ana, persona, post, signed_in):
+    from reviewqueue.clock import now
+    from reviewqueue.services import scopes
+
+    loaded = int(now().timestamp()) - 5
+    version = scopes.version(ana.workspace_id)
+    new = make_post(persona)
+    text = (
+        signed_in(ana)
+        .get(f"/live/queue/?v={version}&t={loaded}&loaded={loaded}", headers=HTMX)
+        .content.decode()
+    )
+    assert "new ready" in text
+    assert f'id="f-{new.pk}"' in text  # for a page that shows it already; others leave it out
+
+
+# ---- hostile text ------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> \u202eevil {{ 7|add:7 }} {% now 'Y' %}"
+
+
+def test_hostile_text_is_shown_as_text(ana, workspace, signed_in):
+    persona = make_persona(workspace, HOSTILE, accounts=("a<b>",))
+    source = make_source_post(workspace, caption=HOSTILE, handle=HOSTILE[:100])
+    post = make_post(persona, source=source, caption=HOSTILE)
+    for address in ("/", f"/review/{post.pk}/", f"/review/{post.pk}/regeneration/"):
+        text = signed_in(ana).get(address).content.decode()
+        assert "<script>alert" not in text, address
+        assert "<img src=x" not in text, address
+        assert "&lt;script&gt;" in text or address.endswith("regeneration/")
+
+
+def test_a_refused_file_says_why_and_stops_the_approval(ana, persona, signed_in):
+    post = make_post(persona)
+    item = post.items.get()
+    item.file = make_file(
+        persona.workspace, state="refused", reason="The file is a document (SVG), not a picture."
+    )
+    item.save()
+    from reviewqueue.services import desk
+
+    post = desk.refresh(post.pk, touched=True)
+    assert (post.desk, post.trouble) == ("attention", "media")
+    text = signed_in(ana).get(f"/review/{post.pk}/").content.decode()
+    assert "The file is a document (SVG), not a picture." in text
+
+
+@pytest.mark.parametrize("items", [1, 10])
+def test_as_many_queries_for_ten_items_as_for_one(
+    ana, persona, signed_in, items, django_assert_max_num_queries
+):
+    post = make_post(persona, items=items)
+    browser = signed_in(ana)
+    browser.get(f"/review/{post.pk}/")
+    with django_assert_max_num_queries(30):
+        browser.get(f"/review/{post.pk}/")
