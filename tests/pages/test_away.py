@@ -1,0 +1,234 @@
+"""The service away, slow, or refusing: pages answer from the mirror, say how old it is and what to do."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from reviewqueue import gateway
+from reviewqueue.clock import now
+from reviewqueue.models import Operation, RateBudget, UpstreamKey
+from reviewqueue.rules import roles
+from reviewqueue.services import generating, personas, syncing
+from tests.pages.addresses import TABLE, Stage, people_of
+from tests.pages.test_every_page import address_of, asked
+from tests.world import committing, token
+
+BANNERS = {
+    "401": ["The service rejects the API key ending in", "Decisions are kept and wait"],
+    "403": ["The API key may not read the balance", "Shown as last seen"],
+    "429": ["The service asked us to slow down", "Statuses refresh again at", "Your decisions are kept"],
+    "500": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
+    "504": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
+    "drop_before": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
+    "hang": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
+}
+WITH_AGE = set(BANNERS) - {"403"}
+
+
+@pytest.fixture
+def cut_off(monkeypatch):
+    """Nobody may reach for the service; what was reached for is kept."""
+    reached = []
+
+    def reach(*args, **kwargs):
+        reached.append(args)
+        raise AssertionError("a page reached for the service")
+
+    for name in ("client_for", "client_with", "download"):
+        monkeypatch.setattr(gateway, name, reach)
+    return reached
+
+
+@pytest.fixture
+def stage(workspace):
+    return Stage(workspace, people=people_of(workspace))
+
+
+def pages_of(world) -> list[str]:
+    post = world.workspace.posts.exclude(upstream_id="").first()
+    source = world.workspace.source_posts.first()
+    persona = world.persona("Ines Calder")
+    return [
+        "/",
+        f"/review/{post.pk}/",
+        "/library/",
+        f"/library/{post.pk}/",
+        "/sources/",
+        f"/sources/{source.pk}/",
+        f"/personas/{persona.pk}/",
+        "/activity/",
+        "/billing/",
+        "/settings/keys/",
+        "/setup/",
+    ]
+
+
+@pytest.mark.parametrize("fault", BANNERS)
+def test_every_page_answers_from_the_mirror_and_says_so(world, signed_in, monkeypatch, fault):
+    world.mirror("Ines Calder")
+    UpstreamKey.objects.update(answered_at=now() - timedelta(minutes=7))
+    world.sandbox.misbehave(fault, match="*", times=99)
+    for _ in range(5):
+        world.look("balance")
+    monkeypatch.setattr(gateway, "client_for", None)  # from here on a call would be an error
+    browser, banner = signed_in(world.ana), BANNERS[fault]
+    for address in pages_of(world):
+        answer = browser.get(address)
+        text = answer.content.decode()
+        assert answer.status_code == 200, address
+        for words in banner:
+            assert words in text, (address, words)
+        assert ("Showing what was seen 7 min ago" in text) == (fault in WITH_AGE), address
+    assert "Enter a key" not in signed_in(world.ben).get("/").content.decode()
+
+
+def test_no_page_reaches_for_the_service(stage, signed_in, cut_off):
+    """Not by looking, and not by pressing a button either: that is the worker's to send."""
+    member = stage.people["admin"]
+    browser = signed_in(member)
+    for name, row in TABLE.items():
+        address = address_of(name, row, stage, member)
+        for method, may in (("get", row.get), ("post", row.post)):
+            if may and roles.may("admin", may.grant):
+                asked(browser, method, address, method == "post" and may.form(stage))
+    assert cut_off == []
+
+
+def test_a_decision_is_taken_while_the_service_is_away(ana, post, signed_in, cut_off):
+    UpstreamKey.objects.update(opened_at=now(), failures=9)
+    form = {"token": str(uuid.uuid4()), "fingerprint": post.fingerprint}
+    assert signed_in(ana).post(f"/review/{post.pk}/approval/", form).status_code == 302
+    assert Operation.objects.get().state == "queued"
+
+
+def test_each_trouble_is_told_to_whoever_can_do_something(ana, ben, workspace, signed_in):
+    def told(member):
+        return signed_in(member).get("/activity/").content.decode()
+
+    key = UpstreamKey.objects.filter(workspace=workspace)
+    key.update(state="rejected")
+    assert "Ask an admin to enter a new one" in told(ben)
+    assert "Enter a key" in told(ana)
+    key.delete()
+    assert "There is no API key" in told(ben)
+    assert 'href="/settings/keys/"' not in told(ben)
+    assert "Enter a key" in told(ana)
+    workspace.balance_cents = 0
+    workspace.save()
+    key.create(workspace=workspace, secret="x", last_four="abcd", fingerprint="f", state="working")
+    assert "Generating is paused" in told(ben)
+    assert "Ask an admin to top up" in told(ben)
+    assert "Top up</a>" in told(ana)
+
+
+def test_a_banner_goes_when_the_service_is_back(world, signed_in):
+    world.look("balance")
+    world.sandbox.misbehave("500", match="*", times=99)
+    for _ in range(5):
+        world.look("balance")
+    world.sandbox.behave()
+    browser = signed_in(world.ana)
+    assert "does not answer" in browser.get("/activity/").content.decode()
+    UpstreamKey.objects.update(opened_at=now() - timedelta(minutes=1))
+    world.look("balance")
+    assert "does not answer" not in browser.get("/activity/").content.decode()
+    world.sandbox.misbehave("403", match="*", times=1)
+    world.look("balance")
+    assert "may not read the balance" in browser.get("/activity/").content.decode()
+    world.look("balance")
+    assert "may not read" not in browser.get("/activity/").content.decode()
+
+
+def test_the_shell_says_how_old_what_it_shows_is(ana, workspace, persona, signed_in):
+    workspace.balance_seen_at = now() - timedelta(hours=3)
+    workspace.save()
+    assert "3 h ago" in signed_in(ana).get("/billing/").content.decode()
+
+
+# ---- 402 ------------------------------------------------------------------------------------------------
+
+
+def spend(world, kind) -> Operation:
+    """Ask for something that costs."""
+    by = world.ana
+    if kind == "generate":
+        return world.generate()
+    if kind == "clone":
+        link = "https://instagram.com/p/C1a2b3c4d5e/"
+        return generating.clone(link, world.persona("Oat & Ember"), by=by, token=token())
+    if kind == "sync":
+        return syncing.start(world.persona("Oat & Ember"), by=by, token=token())
+    if kind == "regenerate_post":
+        return generating.regenerate_post(world.ready(), by=by, token=token())
+    if kind == "regenerate_item":
+        return generating.regenerate_item(world.item(world.ready()), by=by, token=token())
+    return generating.convert_voice(world.item(world.ready("video")), by=by, token=token())
+
+
+@pytest.mark.parametrize(
+    "kind", ["generate", "clone", "sync", "regenerate_post", "regenerate_item", "voice_convert"]
+)
+def test_not_enough_balance_says_what_it_costs_what_there_is_and_whom_to_ask(world, signed_in, kind):
+    world.mirror("Oat & Ember")
+    if kind == "voice_convert":
+        world.workspace.personas.update(has_voice=True)
+    with committing():
+        operation = spend(world, kind)
+    world.sandbox.misbehave("402", match="POST *", times=1)
+    operation = world.send(operation)
+    have = f"${world.workspace.balance_cents / 100:.2f}"
+    assert operation.state == "failed"
+    browser = signed_in(world.ben)
+    places = [f"/operations/{operation.pk}/"]
+    places += (
+        [f"/library/{operation.post_id}/"] if operation.post_id else [f"/personas/{operation.persona_id}/"]
+    )
+    for address in places:
+        text = browser.get(address).content.decode()
+        assert "Not enough balance: this costs" in text, address
+        if operation.estimated_cents:
+            assert f"this costs ${operation.estimated_cents / 100:.2f}, you have {have}" in text, address
+        assert "An admin can top up under Billing" in text, address
+
+
+def test_no_account_slot_left_is_told_with_where_to_buy_one(world, signed_in):
+    world.mirror("Oat & Ember")
+    persona = world.persona("Oat & Ember")
+    operation = personas.connect_account(by=world.ana, token=token(), persona=persona)
+    world.sandbox.misbehave("402", match="GET /api/v1/publishing/accounts/connect", times=1)
+    assert world.send(operation).state == "failed"
+    text = signed_in(world.ana).get(f"/personas/{persona.pk}/").content.decode()
+    assert "Account slots are bought at the service" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("/sources/generation/", {"post": "source_post"}),
+        ("/sources/clone/", {"url": "instagram.com/p/C1a2b3c4d5e/", "persona": "persona"}),
+        ("/personas/{persona}/sync/", {}),
+        ("/review/{post}/regeneration/", {"scope": "all"}),
+        ("/items/{item}/regeneration/", {}),
+        ("/items/{video}/voice/", {}),
+    ],
+)
+def test_what_the_balance_does_not_cover_is_not_even_asked_for(stage, signed_in, address, form):
+    stage.workspace.balance_cents = 2
+    stage.workspace.save()
+    names = {name: getattr(stage, name).pk for name in ("persona", "post", "item", "video", "source_post")}
+    before = Operation.objects.count()
+    browser = signed_in(stage.people["editor"])
+    filled = {name: names.get(value, value) for name, value in form.items()}
+    answer = browser.post(address.format(**names), filled, follow=True)
+    text = answer.content.decode()
+    assert "Not enough balance: this costs $" in text
+    assert "you have $0.0" in text
+    assert "An admin can top up under Billing" in text
+    assert Operation.objects.count() == before
+
+
+def test_a_slow_down_is_over_by_itself(ana, workspace, signed_in):
+    key = workspace.keys.get()
+    RateBudget.objects.create(fingerprint=key.fingerprint, blocked_until=now().timestamp() - 1)
+    assert "slow down" not in signed_in(ana).get("/activity/").content.decode()
