@@ -1,0 +1,172 @@
+"""Chromium against the running program. A logged error or a breach of the content policy fails the test."""
+
+import os
+import shutil
+import time
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from tests.running import Running, Stock, free_port, prepare
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+# A refusal is an answer; and the browser rejects a promise of its own when a page is left in its transition.
+EXPECTED = ("the server responded with a status of 4", "Transition was aborted", "Transition was skipped")
+PATIENCE = 30_000  # milliseconds; a machine with two cores runs two browsers and two programs
+expect.set_options(timeout=PATIENCE)
+DESKTOP, TABLET, PHONE = (1440, 900), (820, 1180), (390, 844)
+WAYS = {
+    "keys": {"size": DESKTOP, "hand": "keys"},
+    "mouse": {"size": DESKTOP, "hand": "mouse"},
+    "phone-keys": {"size": PHONE, "hand": "keys"},
+    "phone-touch": {"size": PHONE, "hand": "touch"},
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/browser" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is missing, and CI may not go without it.")
+        pytest.skip("Chromium is not installed")  # never in CI, see above
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory):
+    """A data folder with the sandbox in it, made once, and the port it will be served on."""
+    folder, port = tmp_path_factory.mktemp("filled") / "data", free_port()
+    prepare(folder, port)
+    return folder, port
+
+
+@pytest.fixture(scope="module")
+def loupe(filled, tmp_path_factory, request):
+    """The running program; the tests of one file share it, and its `SETTINGS` if it has any."""
+    changes = getattr(request.module, "SETTINGS", {})
+    running = Running(*filled, tmp_path_factory.mktemp("running") / "data", **changes)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def stock(loupe):
+    return Stock(loupe)
+
+
+def until(true, seconds: float = 30, every: float = 0.1) -> None:
+    """Wait for something that no locator tells. (The page's policy forbids Playwright's own predicate.)"""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(every)
+
+
+def escape(page: Page) -> None:
+    """Close the dialog. The browser does so a moment after the key; until then the keys are the dialog's."""
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+
+
+class Visitor:
+    """Somebody in a browser of their own. `page.wrong` collects what must stay empty."""
+
+    def __init__(self, context, page, loupe, hand="mouse"):
+        self.context, self.page, self.loupe, self.hand = context, page, loupe, hand
+        self.wrong: list[str] = []
+        self.loads: list[str] = []
+        page.on("console", lambda message: self.note(message.type, message.text))
+        page.on("pageerror", lambda error: self.note("error", f"script error: {error}"))
+        page.on("load", lambda: self.loads.append(page.url))
+
+    def note(self, kind: str, text: str) -> None:
+        if kind == "error" and not any(words in text for words in EXPECTED):
+            self.wrong.append(text)
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.loupe.address + path)
+        return self.page
+
+    def press(self, *targets: Locator, key: str = "Enter") -> None:
+        """Press each with the hand this visitor has; the keyboard's needs something that takes the focus."""
+        for target in targets:
+            if self.hand == "keys":
+                target.focus()
+                expect(target).to_be_focused()
+                self.page.keyboard.press(key)
+            elif self.hand == "touch":
+                target.tap()
+            else:
+                target.click()
+
+    @contextmanager
+    def without_reload(self):
+        """What happens within happens on the same page."""
+        before = len(self.loads)
+        yield
+        assert len(self.loads) == before, f"the page was loaded anew: {self.loads[before:]}"
+
+
+@pytest.fixture(scope="module")
+def passes():
+    """The cookies of those who have signed in to the running program: one link a person is enough."""
+    return {}
+
+
+@pytest.fixture
+def visit(chromium, loupe, passes):
+    """`visit("ana", size=PHONE, scheme="dark", js=False)` signs in and opens the queue."""
+    opened: list[Visitor] = []
+
+    def arrive(
+        name="ana", *, size=DESKTOP, hand="mouse", scheme="light", js=True, signed_in=True, **options
+    ) -> Visitor:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            java_script_enabled=js,
+            has_touch=size[0] < 500,
+            **options,
+        )
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        visitor = Visitor(context, page, loupe, hand)
+        opened.append(visitor)
+        if signed_in and name in passes:
+            context.add_cookies(passes[name])
+            visitor.go("/")
+        if signed_in and page.url != f"{loupe.address}/":
+            page.goto(loupe.link(f"{name}@sandbox.invalid"))
+            page.get_by_role("button", name="Open the review queue").click()
+            page.wait_for_url(f"{loupe.address}/")
+            passes[name] = context.cookies()
+        return visitor
+
+    yield arrive
+    for visitor in opened:
+        visitor.context.close()
+    assert not [line for visitor in opened for line in visitor.wrong]
+    assert "Traceback" not in loupe.log(), loupe.log()[-6000:]
