@@ -29,6 +29,11 @@ def wait(seconds: float) -> timedelta:
     return timedelta(seconds=pace(seconds))
 
 
+def claim(seconds: float, least: float) -> timedelta:
+    """How long one process has something for itself; `least` is what real work takes under a time scale."""
+    return timedelta(seconds=max(min(seconds, least), pace(seconds)))
+
+
 def age(since: datetime, at: datetime) -> float:
     """Seconds since then as the documented durations count them (never below 0)."""
     return max(0.0, (at - since).total_seconds()) * settings.TIME_SCALE

@@ -97,6 +97,9 @@ class Operation(Row):
     result = models.JSONField(null=True)
     reason = models.CharField(max_length=500, blank=True)  # why it failed, waits or is not known
     accepted = models.BooleanField(default=False)  # a 2xx came, with a body that told nothing
+    look_at = models.DateTimeField(null=True)  # unknown: looked for at the service then; null: no more
+    looks = models.PositiveSmallIntegerField(default=0)
+    missed_at = models.DateTimeField(null=True)  # the first of the looks in a row that did not see it
 
     objects = OperationQuerySet.as_manager()
 
@@ -116,6 +119,11 @@ class Operation(Row):
             models.Index(fields=["not_before"], condition=models.Q(state="queued"), name="operations_due"),
             models.Index(
                 fields=["lease_until"], condition=models.Q(state="sending"), name="operations_leased"
+            ),
+            models.Index(
+                fields=["workspace", "look_at"],
+                condition=models.Q(state="unknown"),
+                name="operations_unknown",
             ),
             models.Index(
                 fields=["workspace", "state"],

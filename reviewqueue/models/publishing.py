@@ -19,6 +19,7 @@ class OutgoingPost(Mirror):
     scheduled_for = models.DateTimeField(null=True)
     asked_at = models.DateTimeField()  # when publishing began, as far as we know
     settled_at = models.DateTimeField(null=True)  # every delivery has ended
+    differs = models.CharField(max_length=60, blank=True)  # in what it is not what was approved
 
     class Meta:
         constraints = [

@@ -56,6 +56,13 @@ SYNC_COOLDOWN = 15 * MINUTE  # a sync sooner than this is skipped (contracts, ru
 PUBLIC_LOCK_DAYS = 20  # a discounted item made public stays so (contracts, rule 7)
 
 
+# What nobody knows the outcome of is looked for so many seconds after it was sent (reliability note 3.5).
+UNKNOWN_LOOKS = (15.0, 45.0, 120.0, 300.0, 600.0, 1800.0, 2 * HOUR, DAY)
+SETTLING = 600.0  # effects may arrive late and lists may lag: nothing is ruled out before
+SETTLING_ACCEPTED = 1800.0  # where the service said yes and nothing that could be read
+LOOKS_APART = 60.0  # between two looks that did not see it
+
+
 @dataclass(frozen=True)
 class Pending:
     """One thing in flight, as the planner sees it."""
@@ -88,13 +95,15 @@ def debt(pending: Pending) -> float:
     return area * (WATCHED_WEIGHT if pending.watched else 1.0)
 
 
-CHEAP, DEAR = 2.0, 12.0
-LONGEST_WAIT, LONGEST_WAIT_WATCHED = 15.0, 4.0
+# Where the calls and the waiting that `python -m tests.bench.polling` measures are in balance.
+CHEAP, DEAR = 1.0, 12.0
+LONGEST_WAIT, LONGEST_WAIT_WATCHED = 20.0, 4.0
+IMPATIENCE = 3.0  # debt a second beyond the longest wait of what is watched
 SHORTEST_WAIT = 2.0  # a page's own poll comes every two seconds: to know sooner helps nobody
 
 
 def price_of_a_look(used_share: float) -> float:
-    """The debt at which a look pays: 2 post-seconds with an idle budget, 12 with a full one."""
+    """The debt at which a look pays: 1 post-second with an idle budget, 12 with a full one."""
     share = min(1.0, max(0.0, used_share))
     return CHEAP + (DEAR - CHEAP) * share * share
 
@@ -103,7 +112,7 @@ def worth_looking(pendings: list[Pending], *, used_share: float) -> float:
     """The debt to rank by if one look that answers for all of `pendings` is due now, else 0."""
     if any(pending.looked_age and pending.age - pending.looked_age < SHORTEST_WAIT for pending in pendings):
         return 0.0
-    total = sum(debt(pending) for pending in pendings)
+    total = sum(debt(pending) for pending in pendings) + sum(map(impatience, pendings))
     if total >= price_of_a_look(used_share):
         return total
     for pending in pendings:
@@ -111,6 +120,13 @@ def worth_looking(pendings: list[Pending], *, used_share: float) -> float:
         if pending.age > pending.span.low and pending.age - pending.looked_age >= longest:
             return max(total, 1e-6)
     return 0.0
+
+
+def impatience(pending: Pending) -> float:
+    """What somebody waits for goes first once its time is over, however much else stands on other pages."""
+    if not pending.watched or pending.age <= pending.span.low:
+        return 0.0
+    return IMPATIENCE * max(0.0, pending.age - pending.looked_age - LONGEST_WAIT_WATCHED)
 
 
 def lateness(span: Span, age: float) -> str:

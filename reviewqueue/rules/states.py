@@ -36,7 +36,8 @@ OPERATION = StateTable(
             "refuse": "failed",
             "cancel": "cancelled",
         },
-        "blocked": {"release": "queued", "refuse": "failed", "cancel": "cancelled"},
+        # find: only after a restore, when it turns out to have been done in the time that was lost
+        "blocked": {"release": "queued", "refuse": "failed", "cancel": "cancelled", "find": "succeeded"},
         "sending": {
             "finish": "succeeded",
             "refuse": "failed",

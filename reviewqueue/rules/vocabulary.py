@@ -48,6 +48,7 @@ EVENTS = {
     "operation.unknown": Word("Not known", "{what} was sent, no answer came"),
     "operation.blocked": Word("Blocked", "{what} waits: {reason}"),
     "operation.released": Word("Let go on", "Let go on: {what}"),
+    "operation.absent": Word("Did not happen", "{what} did not happen. {reason}"),
     "operation.found": Word("Found", "{what} was found to have happened"),
     "operation.resolved": Word("Looked up by hand", "{what}: {outcome}. {note}"),
     # what the service did
@@ -61,6 +62,9 @@ EVENTS = {
     "delivery.failed": Word("Delivery failed", "{subject} could not be published on {account}"),
     "sync.ended": Word("Sync ended", "{subject}: {outcome}"),
     "post.outside": Word("Changed outside", "{subject} was changed outside Loupe: {what}"),
+    "post.differs": Word(
+        "Published differently", "{subject} was published with another {what} than was approved"
+    ),
     "post.unreviewed": Word("Published without review", "{subject} was published without review"),
     "media.refused": Word("Media refused", "A file of {subject} was refused: {reason}"),
     # the workspace

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django_q.tasks import async_task
 
-from reviewqueue.clock import database_now, now
+from reviewqueue.clock import claim, database_now, now
 from reviewqueue.models import Heartbeat, MediaFile, Operation, Watch, Workspace
 from reviewqueue.services import holds, media, operations, polling, watches
 
@@ -87,7 +87,7 @@ def lead(name: str, holder: str, *, at: datetime | None = None) -> bool:
     """Take or keep the poller's lease. False: another poller leads."""
     at = at or database_now()
     Heartbeat.objects.get_or_create(name=name, defaults={"at": at - timedelta(days=1)})
-    free = Q(holder=holder) | Q(at__lt=at - timedelta(seconds=LEASE_SECONDS))
+    free = Q(holder=holder) | Q(at__lt=at - claim(LEASE_SECONDS, least=3))
     return bool(Heartbeat.objects.filter(free, name=name).update(at=at, holder=holder))
 
 

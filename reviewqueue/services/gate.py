@@ -72,6 +72,8 @@ def check_post(operation: Operation, line) -> None:
         "review_status": remote.review_status,
         "outgoing_post_id": remote.outgoing_post_id,
         "items": [item.id for item in remote.media_items],
+        "states": {item.id: item.status for item in remote.media_items},
+        "going": [item.id for item in remote.media_items if item.review_status != "rejected"],
         "caption": remote.caption,
     }
     if operation.kind == "reject" and remote.review_status == "rejected":

@@ -6,7 +6,7 @@ read from the bytes, not believed; pictures are decoded under a pixel cap and wr
 
 import hashlib
 import tempfile
-from datetime import datetime, timedelta
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from django.db.models import Q
 from PIL import Image, ImageOps
 
 from reviewqueue import gateway, wake
-from reviewqueue.clock import now, wait
+from reviewqueue.clock import claim, now, wait
 from reviewqueue.models import GeneratedPost, MediaFile, MediaItem, SourceMedia, SourcePost, Workspace
 from reviewqueue.models.base import held
 from reviewqueue.services import desk, events, watches
@@ -106,7 +106,7 @@ def fetch(file_id, *, at: datetime | None = None) -> bool:
     at = at or now()
     free = Q(claimed_until=None) | Q(claimed_until__lt=at)
     claimed = MediaFile.objects.filter(free, pk=file_id, state=MediaFile.State.WANTED, fetch_at__lte=at)
-    if not claimed.update(claimed_until=at + timedelta(seconds=CLAIM_SECONDS)):
+    if not claimed.update(claimed_until=at + claim(CLAIM_SECONDS, least=15)):
         return False
     row = MediaFile.objects.select_related("workspace").get(pk=file_id)
     with tempfile.TemporaryDirectory(prefix="loupe-") as folder:

@@ -6,6 +6,7 @@ wins, and a person's decision cannot be undone by one, as it is another row.
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ from reviewqueue.models.base import held
 from reviewqueue.rules import cadence
 from reviewqueue.rules.states import DESK_TABS, SYNC_ENDED, VOICE_ENDED
 from reviewqueue.services import desk, events, media, pricing, scopes
+
+log = logging.getLogger("loupe.mirroring")
 
 LAST_POSITION = 32_767  # what the column holds; whoever claims more items stands at the end
 
@@ -316,7 +319,7 @@ def generated_posts(owner: Persona, remotes, *, at: datetime | None = None) -> i
     for remote in remotes:
         row = known.get(remote.id)
         is_same = row and row.mark == mark_of(remote) and row.deleted_at is None
-        if is_same and row.desk not in DESK_TABS["generating"]:
+        if is_same and (row.desk not in DESK_TABS["generating"] or _is_under_way(row, remote)):
             same.append(row.pk)
         else:
             moved += generated_post(owner.workspace, remote, owner=owner, at=at)
@@ -325,6 +328,12 @@ def generated_posts(owner: Persona, remotes, *, at: datetime | None = None) -> i
     if fresh:
         claim_charges(owner.workspace, owner.workspace.charges.filter(post_upstream_id__in=fresh))
     return moved
+
+
+def _is_under_way(row: GeneratedPost, remote) -> bool:
+    """Nothing of it has come yet; of what has, a newer link may be told while the file is not here."""
+    waits = ("pending", "generating")
+    return row.status == remote.status in waits and all(item.status in waits for item in remote.media_items)
 
 
 @transaction.atomic
@@ -567,8 +576,15 @@ def _update_item(post: GeneratedPost, row: MediaItem, remote, position: int, at:
 
 
 def new_take(item: MediaItem, upstream_id: str) -> MediaItem:
-    """The item is being made anew: what is there stays as the older version. The caller holds the post."""
+    """The item is being made anew: what is there stays as the older version. The caller holds the post.
+
+    If a poll saw the new version before its answer was recorded, it has its row already.
+    """
     post, at = item.post, now()
+    versions = post.items.filter(position=item.position, upstream_id=upstream_id)
+    seen = versions.filter(take__gt=item.take).order_by("-take").first()
+    if seen:
+        return seen
     last = post.items.filter(position=item.position).order_by("-take").first()
     post.items.filter(position=item.position, is_current=True).update(
         is_current=False, changed_in=post.version + 1
@@ -705,8 +721,12 @@ def outgoing(workspace: Workspace, remote, *, post: GeneratedPost | None = None)
         moved |= _deliveries(row, remote.deliveries, locked, at)
         ended = [delivery.is_ended for delivery in row.deliveries.all()]
         settled_at = (row.settled_at or at) if ended and all(ended) else None
-        if changed(row, settled_at=settled_at):
-            row.save(update_fields=["settled_at"])
+        differs = row.differs or (_difference(locked, remote) if locked and settled_at else "")
+        is_incident = differs and not row.differs
+        if changed(row, settled_at=settled_at, differs=differs):
+            row.save(update_fields=["settled_at", "differs"])
+        if is_incident:
+            _say_different(locked, differs)
         if locked:
             _decide_by_deliveries(locked, row, [delivery.status for delivery in row.deliveries.all()])
             desk.settle(locked, touched=moved, at=at)
@@ -724,6 +744,37 @@ def _decide_by_deliveries(post: GeneratedPost, row: OutgoingPost, states: list[s
             _say_published(post)
     elif states and set(states) == {"failed"} and post.review_status == "pending_review":
         post.decisions.filter(stands=True, item=None).update(stands=False, ended="refused")
+
+
+def _difference(post: GeneratedPost, remote) -> str:
+    """In what the published post is not the approved one, in words; "" if it is, or nobody approved it here.
+
+    Nothing keeps the service's own pages from changing a post between our last look and the approval.
+    """
+    approvals = post.operations.filter(kind="approve", state="succeeded", result__outgoing_post_id=remote.id)
+    approval = approvals.exclude(baseline=None).last()
+    if approval is None:
+        return ""
+    seen, parts = approval.baseline, []
+    if (remote.caption or "") != (seen.get("caption") or ""):
+        parts.append("caption")
+    going = [item.generated_media_item_id for item in sorted(remote.items, key=lambda item: item.position)]
+    if going and sorted(going) != sorted(seen.get("going", going)):
+        parts.append("pictures")
+    return " and ".join(parts)
+
+
+def _say_different(post: GeneratedPost, differs: str) -> None:
+    log.critical("Post %s was published with another %s than was approved", post.pk, differs)
+    events.record(
+        "post.differs",
+        post.workspace,
+        by_label=events.SERVICE,
+        subject=desk.label_of(post),
+        what=differs,
+        post=post,
+        persona=post.persona,
+    )
 
 
 def _post_of(workspace: Workspace, remote) -> GeneratedPost | None:

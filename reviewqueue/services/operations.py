@@ -26,6 +26,7 @@ from reviewqueue.models import (
     OperationEvent,
     UpstreamKey,
 )
+from reviewqueue.rules.cadence import UNKNOWN_LOOKS
 from reviewqueue.rules.money import dollars
 from reviewqueue.rules.states import OPEN_OPERATION, OPERATION
 from reviewqueue.services import desk, events, gate, rates, scopes, watches, wire
@@ -404,19 +405,24 @@ def incident(operation: Operation, what: str) -> None:
 
 
 def refuse(
-    operation: Operation, reason: str, *, fence: int | None = None, error: Exception | None = None
-) -> None:
-    """The service said no, provably: nothing happened. What was decided does not stand."""
+    operation: Operation,
+    reason: str,
+    *,
+    fence: int | None = None,
+    error: Exception | None = None,
+    by_label: str = "",
+) -> bool:
+    """Nothing happened, provably, or as somebody saw it: what was decided does not stand. False: too late."""
     action = "rule_out" if operation.state == "unknown" else "refuse"
     with transaction.atomic():
         if operation.post_id:
             desk.lock(operation.post_id)
         _end_decisions(operation, "refused")
         facts = {"reason": reason[:500], "lease_until": None}
-        moved = advance(operation, action, note=str(error or ""), fence=fence, **facts)
+        moved = advance(operation, action, note=str(error or ""), by_label=by_label, fence=fence, **facts)
         if moved:
             events.record(
-                "operation.failed",
+                "operation.absent" if action == "rule_out" else "operation.failed",
                 operation.workspace,
                 what=told(operation),
                 reason=reason,
@@ -428,11 +434,12 @@ def refuse(
             transaction.set_rollback(True)
     if not moved:
         late(operation, None, error, fence)
-        return
+        return False
     if isinstance(error, errors.InsufficientBalance):
         hold_back_batch(operation)
     if operation.post_id:
         watches.add(operation.workspace_id, "post", operation.post_id, soon=True)
+    return True
 
 
 def lapse(operation: Operation, reason: str) -> None:
@@ -467,6 +474,9 @@ def lose(operation: Operation, error: Exception, fence: int) -> None:
         reason=str(error)[:500],
         accepted=accepted,
         lease_until=None,
+        looks=0,
+        missed_at=None,
+        look_at=now() + wait(UNKNOWN_LOOKS[0]),
     )
     if not moved:
         return
@@ -474,6 +484,7 @@ def lose(operation: Operation, error: Exception, fence: int) -> None:
     if kind.absolute and operation.attempts < REPEATS:
         repeat(operation)
     else:
+        watches.add_by(operation.workspace_id, "unknown", operation.look_at)
         events.record(
             "operation.unknown",
             operation.workspace,

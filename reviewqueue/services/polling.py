@@ -5,13 +5,14 @@ persona that are in flight. `look` makes one look, claimed so that two processes
 """
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from reviewqueue import gateway
-from reviewqueue.clock import age, now, pace, wait
+from reviewqueue.clock import age, claim, now, pace, wait
 from reviewqueue.models import (
     GeneratedPost,
     Look,
@@ -25,13 +26,15 @@ from reviewqueue.models import (
 )
 from reviewqueue.rules import cadence
 from reviewqueue.rules.states import GENERATION_ENDED, VOICE_ENDED
-from reviewqueue.services import desk, mirroring, rates, setup, watches, wire
+from reviewqueue.services import desk, mirroring, rates, reconciling, setup, watches, wire
 from reviewqueue.upstream import errors
 
 log = logging.getLogger("loupe.polling")
 
 PAGE = 100  # rows a list page (contracts, "Lists")
 PAGES_AT_MOST = 50
+LISTED_AT_MOST = 5000  # posts among which it is counted where one stands in its list
+MISSED_AT_MOST = 5  # posts read singly with a page, as it did not show them
 CLAIM_SECONDS = 90
 WATCHED_FOR_SECONDS = 25  # after the last poll of the page that shows it
 SHOWN_IN_FLIGHT = 12  # of the posts in flight, on the queue page
@@ -49,7 +52,7 @@ EVERY = {
 EVERY_WITH_AUTOMATION = 60  # posts of a persona that generates by itself
 WALK_EVERY = 3600  # a persona's whole list, for what changed unseen
 JOBS = ("sync", "outgoing", "voice")  # planned by how long they have been running
-RANK = {"key": 1e6, "outgoing": 50.0, "balance": 40.0, "post": 30.0, "persona": 20.0}
+RANK = {"key": 1e6, "unknown": 60.0, "outgoing": 50.0, "balance": 40.0, "post": 30.0, "persona": 20.0}
 
 
 @dataclass(order=True)
@@ -80,13 +83,14 @@ def plan_for(key: UpstreamKey, at: datetime) -> list[Candidate]:
         return []
     if rates.is_half_open(key):
         return [Candidate(RANK["key"], workspace.pk, "key", "")]
-    share = rates.used_share(key.fingerprint)
-    if share >= rates.CEILING[class_of(workspace, at)]:
+    room = rates.room(key.fingerprint, class_of(workspace, at))
+    if not room.requests:
         return []
+    share = room.used_share
     found = posts_in_flight(workspace, share, at) + jobs_in_flight(workspace, share, at)
     resting = resting_after_failure(workspace, at)
     found = [one for one in found if (one.kind, one.subject) not in resting]
-    return scheduled(workspace, at) + found
+    return sorted(scheduled(workspace, at) + found, reverse=True)[: room.requests]
 
 
 def resting_after_failure(workspace: Workspace, at: datetime) -> set[tuple[str, str]]:
@@ -102,33 +106,58 @@ def scheduled(workspace: Workspace, at: datetime) -> list[Candidate]:
 
 
 def posts_in_flight(workspace: Workspace, share: float, at: datetime) -> list[Candidate]:
-    """One candidate a persona: a page of its list, or the single post where there is only one."""
+    """One candidate a page of a persona's list, or the single post where there is only one on it."""
     posts = list(
         GeneratedPost.objects.filter(workspace=workspace, deleted_at=None)
         .being_made()
         .filter(Q(persona=None) | Q(persona__gone_at=None))  # the list of one that is gone cannot be read
         .exclude(upstream_id="")
         .order_by("asked_at")
-        .only("pk", "persona_id", "asked_at", "looked_at", "face")[:2000]
+        .only("pk", "workspace_id", "persona_id", "asked_at", "made_at", "looked_at", "face")[:2000]
     )
     watched = watched_posts(workspace, posts, at)
-    by_persona: dict = {}
+    alike = Counter(post.persona_id for post in posts)
+    pages = pages_of([post for post in posts if alike[post.persona_id] > 1], at)
+    by_page: dict = {}
     for post in posts:
-        by_persona.setdefault(post.persona_id, []).append(post)
+        by_page.setdefault((post.persona_id, pages.get(post.pk)), []).append(post)
     found = []
-    for persona_id, group in by_persona.items():
-        pendings = [
-            pending
-            for post in group
-            if (pending := pending_post(workspace, post, post.pk in watched, at)) is not None
-        ]
-        debt = cadence.worth_looking(pendings, used_share=share)
-        if not debt:
-            continue
-        single = len(group) == 1 or persona_id is None
-        kind, subject = ("post", group[0].pk) if single else ("posts", persona_id)
-        found.append(Candidate(debt, workspace.pk, kind, str(subject)))
+    for (persona_id, page), group in by_page.items():
+        together = len(group) > 1 and persona_id is not None and page is not None
+        for some in [group] if together else [[post] for post in group]:
+            pendings = [pending_post(workspace, post, post.pk in watched, at) for post in some]
+            debt = cadence.worth_looking([one for one in pendings if one is not None], used_share=share)
+            if not debt:
+                continue
+            kind, subject = place_of(persona_id, page) if together else ("post", str(some[0].pk))
+            found.append(Candidate(debt, workspace.pk, kind, subject))
     return found
+
+
+def place_of(persona_id, page: int) -> tuple[str, str]:
+    """The watch that reads this page of the persona's list; the first brings what is new as well."""
+    return ("posts", str(persona_id)) if page == 0 else ("page", f"{persona_id}/{page}")
+
+
+def pages_of(posts: list[GeneratedPost], at: datetime) -> dict:
+    """On which page of its persona's list each of these posts stands, counted from 0.
+
+    The newest stand first, as far as the samples show. What runs for long may stand far behind; it is left
+    out, to be read by itself.
+    """
+    fresh = [post for post in posts if post.persona_id and age(post.asked_at, at) < cadence.HOUR]
+    if not fresh:
+        return {}
+    listed = GeneratedPost.objects.filter(
+        workspace=fresh[0].workspace_id, deleted_at=None, made_at__gte=min(post.made_at for post in fresh)
+    )
+    before: Counter = Counter()
+    pages = {}
+    rows = listed.exclude(upstream_id="").newest_first().values_list("persona_id", "pk")
+    for persona_id, pk in rows[:LISTED_AT_MOST]:
+        pages[pk] = before[persona_id] // PAGE
+        before[persona_id] += 1
+    return {post.pk: pages[post.pk] for post in fresh if post.pk in pages}
 
 
 def watched_posts(workspace: Workspace, posts: list[GeneratedPost], at: datetime) -> set:
@@ -206,9 +235,7 @@ def look(watch_id, *, at: datetime | None = None, hinted: bool = False) -> bool:
     free = Q(claimed_until=None) | Q(claimed_until__lt=at)
     if hinted:
         free &= Q(hinted_at__isnull=False)
-    if not Watch.objects.filter(free, pk=watch_id).update(
-        claimed_until=at + timedelta(seconds=CLAIM_SECONDS)
-    ):
+    if not Watch.objects.filter(free, pk=watch_id).update(claimed_until=at + claim(CLAIM_SECONDS, least=15)):
         return False
     watch = Watch.objects.select_related("workspace").get(pk=watch_id)
     line = None
@@ -342,33 +369,38 @@ def look_at_transactions(line, watch) -> float:
 
 
 def look_at_posts(line, watch) -> float | None:
-    """A page of a persona's posts, and singly what is in flight beyond it; now and then the whole list."""
+    """The first page of a persona's posts; now and then the whole list."""
     persona = Persona.objects.select_related("workspace").filter(pk=watch.subject).first()
     if persona is None or persona.gone_at:
         return None
     at = now()
     walk = persona.posts_walked_at is None or at - persona.posts_walked_at > wait(WALK_EVERY)
+    expected = expected_on(persona, 0)
     seen = read_posts(line, persona, whole=walk)
     facts = {"posts_seen_at": at}
     if walk:
         check_gone(line, persona, seen)
         facts["posts_walked_at"] = at
     Persona.objects.filter(pk=persona.pk).update(**facts)
-    missed = (
-        persona.posts.filter(deleted_at=None)
-        .in_flight()
-        .exclude(upstream_id="")
-        .exclude(upstream_id__in=seen)
-    )
-    read_each(line, missed.order_by("asked_at")[:5])
+    read_missed(line, persona, expected, seen)
     automatic = persona.sources.exclude(automation_mode="sync_only").exists()
     return EVERY_WITH_AUTOMATION if automatic else EVERY["posts"]
 
 
-def read_posts(line, persona: Persona, *, whole: bool) -> set[str]:
-    """Mirror the first page of the list, or with `whole` all of it. Returns the ids that were listed."""
+def look_at_page(line, watch) -> None:
+    """A later page of a persona's posts, on which several are in flight."""
+    persona_id, _, page = watch.subject.partition("/")
+    persona = Persona.objects.select_related("workspace").filter(pk=persona_id).first()
+    if persona is None or persona.gone_at:
+        return
+    expected = expected_on(persona, int(page))
+    read_missed(line, persona, expected, read_posts(line, persona, first=int(page)))
+
+
+def read_posts(line, persona: Persona, *, first: int = 0, whole: bool = False) -> set[str]:
+    """Mirror one page of the list, or with `whole` all of it. Returns the ids that were listed."""
     seen: set[str] = set()
-    offset = 0
+    offset = first * PAGE
     for number in range(PAGES_AT_MOST):
         if number:
             line.spend("poll")
@@ -380,6 +412,19 @@ def read_posts(line, persona: Persona, *, whole: bool) -> set[str]:
         if not whole or not page.items or (page.count is not None and offset >= page.count):
             break
     return seen
+
+
+def expected_on(persona: Persona, page: int) -> list:
+    """The posts in flight that should stand on this page, by what is known here."""
+    flying = persona.posts.filter(deleted_at=None).in_flight().exclude(upstream_id="")
+    flying = flying.only("pk", "workspace_id", "persona_id", "asked_at", "made_at")
+    return [pk for pk, where in pages_of(list(flying), now()).items() if where == page]
+
+
+def read_missed(line, persona: Persona, expected: list, seen: set[str]) -> None:
+    """Read singly what should have stood on the page, the longest unread first: the order may be another."""
+    missed = persona.posts.filter(pk__in=expected).exclude(upstream_id__in=seen)
+    read_each(line, missed.order_by(F("looked_at").asc(nulls_first=True), "asked_at")[:MISSED_AT_MOST])
 
 
 def check_gone(line, persona: Persona, seen: set[str]) -> None:
@@ -451,6 +496,10 @@ def look_at_outgoing(line, watch) -> float | None:
     return None if row.settled_at else cadence.HOUR
 
 
+def look_at_unknown(line, watch) -> float | None:
+    return reconciling.look(line, watch.workspace)
+
+
 def look_at_voice(line, watch) -> float | None:
     item = (
         MediaItem.objects.select_related("post__workspace", "post__persona").filter(pk=watch.subject).first()
@@ -485,11 +534,13 @@ LOOKS = {
     "balance": look_at_balance,
     "transactions": look_at_transactions,
     "posts": look_at_posts,
+    "page": look_at_page,
     "post": look_at_post,
     "source_posts": look_at_source_posts,
     "sync": look_at_sync,
     "outgoing": look_at_outgoing,
     "voice": look_at_voice,
+    "unknown": look_at_unknown,
 }
 
 

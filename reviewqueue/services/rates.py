@@ -8,6 +8,7 @@ the answers, as others may use the same key.
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from django.db import IntegrityError, transaction
 
@@ -15,9 +16,11 @@ from reviewqueue.clock import now, pace, wait
 from reviewqueue.models import RateBudget, UpstreamKey
 
 MINUTE = 60.5  # seconds; half a second against the edge of the service's own window
+CLOCKS_APART = 1.0  # seconds between a request's place in our minute and in the service's
+STRETCH = 12.0  # seconds in which polls use no more than their part of the minute
 
 # How much of the limit each class may use up to; the rest is kept for those before it.
-CEILING = {"decide": 1.0, "wait": 0.92, "reconcile": 0.85, "poll": 0.93, "poll_beside_people": 0.73}
+CEILING = {"decide": 1.0, "wait": 0.92, "reconcile": 0.85, "poll": 0.93, "poll_beside_people": 0.8}
 
 BREAKER_OPENS_AFTER = 5  # failures in a row
 BREAKER_HALF_OPEN_AFTER = 30  # seconds
@@ -48,21 +51,55 @@ def grant(fingerprint: str, cost: int, klass: str, *, at: float | None = None) -
     return Grant(False, 0.2)
 
 
+@dataclass(frozen=True)
+class Room:
+    """What planning needs to know of a key's minute."""
+
+    used_share: float
+    requests: int  # that may be made now
+
+
+def room(fingerprint: str, klass: str, *, at: float | None = None) -> Room:
+    """What is left of the minute for this class, spread evenly: who uses it up at once then sees nothing
+    until it is over, and leaves no room for what others under the key do meanwhile.
+    """
+    at = time.time() if at is None else at
+    row = _row(fingerprint)
+    if row.blocked_until > at:
+        return Room(1.0, 0)
+    stamps = _recent(row.stamps, at)
+    most = int(row.limit * CEILING[klass])
+    lately = sum(stamp > at - pace(STRETCH) for stamp in stamps)
+    left = min(most - len(stamps), ceil(most * STRETCH / MINUTE) - lately)
+    return Room(len(stamps) / row.limit, max(0, left))
+
+
 def used_share(fingerprint: str, *, at: float | None = None) -> float:
     row = _row(fingerprint)
     at = time.time() if at is None else at
     return 1.0 if row.blocked_until > at else len(_recent(row.stamps, at)) / row.limit
 
 
-def learn(fingerprint: str, limit: int | None, remaining: int | None, *, at: float | None = None) -> None:
-    """Correct the count by what an answer's headers say: others may share the key."""
+def learn(
+    fingerprint: str,
+    limit: int | None,
+    remaining: int | None,
+    reset_in: float | None = None,
+    *,
+    at: float | None = None,
+) -> None:
+    """Correct the count by what an answer's headers say: others may share the key.
+
+    The service counts since its own minute began, `reset_in` seconds short of a minute ago; ours of before
+    would hide what others have used since.
+    """
     if limit is None or remaining is None or limit <= 0:
         return
     at = time.time() if at is None else at
     row = _row(fingerprint)
     stamps = _recent(row.stamps, at)
-    theirs = max(0, limit - remaining)
-    missing = theirs - len(stamps)
+    began = at - pace(MINUTE) + (reset_in or 0.0) - CLOCKS_APART
+    missing = max(0, limit - remaining) - sum(stamp >= began for stamp in stamps)
     if missing <= 0 and row.limit == limit:
         return
     _save(row, stamps=sorted(stamps + [at] * max(0, missing)), limit=min(limit, 32_000))

@@ -1,19 +1,29 @@
 """What is known of an operation, and what a person can do where Loupe stopped by itself."""
 
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db import transaction
 from django.utils import timezone
 
-from reviewqueue.models import Member, Operation
+from reviewqueue.models import GeneratedPost, Member, Operation
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import events, operations
+from reviewqueue.services import desk, events, generating, operations, reconciling, syncing, watches
 from reviewqueue.services.access import require
+from reviewqueue.services.kinds import KINDS
+
+MAKING = ("generate", "clone")  # what would have made a new post
+NOTE_AT_MOST = 300
+KNOWN_BY_NOW = "It is known by now what became of it. Nothing was changed."
 
 
 @transaction.atomic
 def release(operation: Operation, *, by: Member) -> None:
-    """Let an operation go on that was stopped because the balance ran out.
+    """Let an operation go on that waits for a person's word: the balance ran out, or a backup was restored.
 
-    Raises NotPermitted, NotAllowed if it does not wait for that (a key or the service frees it by itself).
+    Raises NotPermitted, NotAllowed if it waits for something else (a key or the service frees it by itself).
     """
     require(by, "operation.resolve")
     if not can_release(operation) or not operations.release([operation], by_label=by.user.name):
@@ -29,7 +39,174 @@ def release(operation: Operation, *, by: Member) -> None:
 
 
 def can_release(operation: Operation) -> bool:
-    return operation.state == "blocked" and operation.blocked_by == "balance"
+    """After a restore only once it was looked for: it may have been done in the time that was lost."""
+    waits_for = operation.blocked_by if operation.state == "blocked" else ""
+    return waits_for == "balance" or (waits_for == "restore" and operation.look_at is None)
+
+
+# ---- not known -----------------------------------------------------------------------------------
+
+
+def next_look(operation: Operation) -> datetime | None:
+    """When it is looked for at the service again; None if only a person can tell."""
+    return operation.look_at if operation.state == "unknown" else None
+
+
+def check_now(operation: Operation, *, by: Member) -> None:
+    """Look for it at the service at the next chance. Raises NotAllowed if there is nothing to look for."""
+    require(by, "look")
+    if operation.state != "unknown":
+        raise NotAllowed(KNOWN_BY_NOW)
+    reconciling.sooner(operation)
+
+
+@transaction.atomic
+def tell(operation: Operation, *, happened: bool, note: str, by: Member) -> None:
+    """A person has looked at the service themselves: their word settles it, under their name.
+
+    Raises NotPermitted, NotAllowed without a note or if it is known by now.
+    """
+    require(by, "operation.resolve")
+    note = note.strip()[:NOTE_AT_MOST]
+    if not note:
+        raise NotAllowed("Say what you saw, and where. Nothing was changed.")
+    if operation.state != "unknown":
+        raise NotAllowed(KNOWN_BY_NOW)
+    if operation.post_id:
+        desk.lock(operation.post_id)
+    reason = f"{by.user.name} looked: {note}"
+    if happened:
+        moved = operations.advance(
+            operation, "find", by_label=by.user.name, note=note, reason=reason[:500], result={"by_hand": True}
+        )
+        _take_over(operation)
+    else:
+        moved = operations.refuse(operation, reason, by_label=by.user.name)
+    if not moved:
+        raise NotAllowed(KNOWN_BY_NOW)
+    events.record(
+        "operation.resolved",
+        by=by,
+        what=operations.told(operation),
+        outcome="it happened" if happened else "it did not happen",
+        note=note,
+        operation=operation,
+        post=operation.post,
+        persona=operation.persona,
+    )
+
+
+def _take_over(operation: Operation) -> None:
+    """The service's own objects are read anew; what stood here in the place of a new post goes."""
+    if operation.kind in MAKING and operation.post_id and not operation.post.upstream_id:
+        post = desk.lock(operation.post_id)
+        post.deleted_at = timezone.now()
+        post.save(update_fields=["deleted_at"])
+        desk.settle(post, touched=True)
+        watches.add(operation.workspace_id, "posts", operation.persona_id, soon=True)
+    elif operation.post_id:
+        GeneratedPost.objects.filter(pk=operation.post_id).update(mark="")
+        watches.add(operation.workspace_id, "post", operation.post_id, soon=True)
+    else:
+        subject = operation.persona_id or ""
+        watches.add(operation.workspace_id, "persona" if subject else "catalogue", subject, soon=True)
+    watches.add(operation.workspace_id, "balance", soon=True)
+
+
+# ---- again -----------------------------------------------------------------------------------------
+
+
+def can_send_again(operation: Operation) -> bool:
+    """It provably did not happen, nobody has sent it again yet, and what it was for is still there."""
+    return (
+        operation.state in ("absent", "failed")
+        and operation.kind in AGAIN
+        and not operation.retries.exists()
+        and AGAIN[operation.kind].subject(operation) is not None
+    )
+
+
+@transaction.atomic
+def send_again(operation: Operation, *, by: Member, token: uuid.UUID) -> Operation:
+    """The same wish as a new operation, at today's price. Raises what the first click could raise."""
+    pressed = Operation.objects.filter(retry_of=operation, token=token).first()
+    if pressed:
+        return pressed
+    require(by, KINDS[operation.kind].grant)
+    if not can_send_again(operation):
+        raise NotAllowed("It cannot be sent again from here. Nothing was sent.")
+    again = AGAIN[operation.kind].ask(operation, by, token)
+    Operation.objects.filter(pk=again.pk).update(retry_of=operation)
+    again.retry_of = operation
+    return again
+
+
+@dataclass(frozen=True)
+class Again:
+    """How a kind is asked for once more: what it needs, and the command that asks."""
+
+    subject: Callable[[Operation], object]
+    ask: Callable[[Operation, Member, uuid.UUID], Operation]
+
+
+def _generate_again(operation, by, token):
+    _clear(operation)
+    return generating.generate(operation.source_post, operation.persona, by=by, token=token)
+
+
+def _clone_again(operation, by, token):
+    _clear(operation)
+    return generating.clone(operation.params["url"], operation.persona, by=by, token=token)
+
+
+def _clear(operation: Operation) -> None:
+    """The post that was not made makes room for the one that is asked for now."""
+    if operation.post_id and not operation.post.upstream_id:
+        post = desk.lock(operation.post_id)
+        post.deleted_at = timezone.now()
+        post.save(update_fields=["deleted_at"])
+        desk.settle(post, touched=True)
+
+
+def _post_again(failed_only: bool):
+    def ask(operation, by, token):
+        return generating.regenerate_post(operation.post, by=by, token=token, failed_only=failed_only)
+
+    return ask
+
+
+def _living(name: str):
+    def subject(operation):
+        row = getattr(operation, name)
+        gone = row is None or getattr(row, "deleted_at", None) or getattr(row, "gone_at", None)
+        return None if gone else row
+
+    return subject
+
+
+def _current_item(operation):
+    item = operation.item
+    return item if item and item.is_current and not item.post.deleted_at else None
+
+
+AGAIN = {
+    "generate": Again(
+        lambda operation: operation.source_post and _living("persona")(operation), _generate_again
+    ),
+    "clone": Again(_living("persona"), _clone_again),
+    "regenerate_post": Again(_living("post"), _post_again(failed_only=False)),
+    "retry_failed": Again(_living("post"), _post_again(failed_only=True)),
+    "regenerate_item": Again(
+        _current_item, lambda one, by, token: generating.regenerate_item(one.item, by=by, token=token)
+    ),
+    "voice_convert": Again(
+        _current_item, lambda one, by, token: generating.convert_voice(one.item, by=by, token=token)
+    ),
+    "sync": Again(_living("persona"), lambda one, by, token: syncing.start(one.persona, by=by, token=token)),
+}
+
+
+# ---- in words ------------------------------------------------------------------------------------
 
 
 def known(operation: Operation) -> str:
@@ -44,6 +221,13 @@ def _queued(operation: Operation) -> str:
         at = timezone.localtime(operation.not_before)
         return f"Held until {at:%H:%M:%S}; until then it can be taken back in the tray."
     return operation.reason or "It is sent next."
+
+
+def _blocked(operation: Operation) -> str:
+    if operation.blocked_by != "restore":
+        return f"{_full(operation.reason)} It is kept and has not been sent."
+    is_looked_for = operation.look_at is not None
+    return f"{_full(operation.reason)}{' It is being looked for.' if is_looked_for else ''}"
 
 
 def _succeeded(operation: Operation) -> str:
@@ -62,7 +246,7 @@ def _full(text: str) -> str:
 
 KNOWN = {
     "queued": _queued,
-    "blocked": lambda operation: f"{_full(operation.reason)} It is kept and has not been sent.",
+    "blocked": _blocked,
     "sending": lambda operation: "It has been sent; the answer is awaited.",
     "succeeded": _succeeded,
     "failed": lambda operation: f"{_full(operation.reason)} Nothing happened at the service.",

@@ -19,6 +19,14 @@ def add(workspace_id, kind: str, subject="", *, soon: bool = False) -> Watch:
     return watch
 
 
+def add_by(workspace_id, kind: str, at, subject="") -> None:
+    """Watch it, and look at `at` at the latest."""
+    facts = {"workspace_id": workspace_id, "kind": kind, "subject": str(subject or "")}
+    watch, made = Watch.objects.get_or_create(**facts, defaults={"poll_at": at})
+    if not made:
+        Watch.objects.filter(pk=watch.pk, poll_at__gt=at).update(poll_at=at)
+
+
 @transaction.atomic
 def drop(workspace_id, kind: str, subject="") -> None:
     Watch.objects.filter(workspace_id=workspace_id, kind=kind, subject=str(subject or "")).delete()

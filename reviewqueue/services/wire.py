@@ -21,7 +21,8 @@ class Wire:
     def _observe(self, exchange) -> None:
         self.exchanges.append(exchange)
         if exchange.rate is not None:
-            rates.learn(self.key.fingerprint, exchange.rate.limit, exchange.rate.remaining)
+            rate = exchange.rate
+            rates.learn(self.key.fingerprint, rate.limit, rate.remaining, rate.reset_in_seconds)
 
     def learn(self, error: Exception | None) -> None:
         """What the outcome says of the key and the service; pages show it as a banner."""

@@ -37,6 +37,7 @@ UNREAD = {
     "balance": "the balance",
     "catalogue": "personas, sources and accounts",
     "outgoing": "deliveries",
+    "page": "posts",
     "persona": "personas",
     "post": "posts",
     "posts": "posts",

@@ -41,9 +41,9 @@ def test_more_items_are_ready_later():
 
 
 def test_a_full_budget_makes_looks_dear():
-    assert cadence.price_of_a_look(0) == 2
+    assert cadence.price_of_a_look(0) == 1
     assert cadence.price_of_a_look(1) == 12
-    assert cadence.price_of_a_look(0.5) == pytest.approx(4.5)
+    assert cadence.price_of_a_look(0.5) == pytest.approx(3.75)
 
 
 def test_one_look_for_many_pays_sooner():
@@ -52,11 +52,18 @@ def test_one_look_for_many_pays_sooner():
     assert worth_looking(one * 20, used_share=0)
 
 
-def test_nothing_waits_longer_than_fifteen_seconds_and_four_when_watched():
-    late = Pending(IMAGE, age=120, looked_age=104)
+def test_nothing_waits_longer_than_twenty_seconds_and_four_when_watched():
+    late = Pending(IMAGE, age=120, looked_age=99)
     assert worth_looking([late], used_share=1)
     watched = Pending(IMAGE, age=25, looked_age=20.5, watched=True)
     assert worth_looking([watched], used_share=1)
+
+
+def test_what_is_watched_and_overdue_goes_before_a_page_full_of_others():
+    full = [Pending(IMAGE, age=60, looked_age=50)] * 20
+    overdue = [Pending(SPANS["video"], age=100, looked_age=age, watched=True) for age in (96, 84)]
+    short, long = (worth_looking([one], used_share=0.5) for one in overdue)
+    assert short < worth_looking(full, used_share=0.5) < long
 
 
 def test_a_faster_service_owes_sooner_but_its_requests_cost_the_same():

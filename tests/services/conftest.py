@@ -1,8 +1,11 @@
 """What the tests of several services share."""
 
+from datetime import timedelta
+
 import pytest
 
-from reviewqueue import gateway
+from reviewqueue import clock, gateway
+from reviewqueue.services import reconciling
 from tests.scripted import Scripted
 
 
@@ -13,3 +16,18 @@ def service(db):
     gateway.bring(service)
     yield service
     gateway.bring(None)
+
+
+@pytest.fixture
+def oat(world):
+    world.mirror("Oat & Ember", "Ines Calder")
+    return world
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """`later(300)` is so many seconds after the beginning, for what looks and rules out."""
+    passed = {"seconds": 0.0}
+    shifted = lambda: clock.now() + timedelta(seconds=passed["seconds"])  # noqa: E731
+    monkeypatch.setattr(reconciling, "now", shifted)
+    return lambda seconds: passed.update(seconds=seconds)

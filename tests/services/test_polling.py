@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reviewqueue.clock import now
-from reviewqueue.models import Event, Look, Persona, RateBudget, UpstreamKey, Watch
+from reviewqueue.models import Event, GeneratedPost, Look, Persona, RateBudget, UpstreamKey, Watch
 from reviewqueue.rules import cadence
 from reviewqueue.services import polling, rates, watches
 from tests import factories, scripted
@@ -86,6 +86,46 @@ def test_one_page_answers_for_all_that_run_of_a_persona(workspace, ines):
     assert planned(workspace) == [("post", str(posts[0].pk))]
 
 
+def test_each_page_of_a_list_is_planned_by_what_stands_on_it(workspace, ines):
+    """The newest stand first: a page is asked for where several run, a post where it runs alone."""
+    at = now() - timedelta(seconds=90)
+    places = (0, 1, 99, 100, 150, 250)
+    posts = GeneratedPost.objects.bulk_create(
+        GeneratedPost(
+            workspace=workspace,
+            persona=ines,
+            upstream_id=f"post-{place}",
+            number=1000 + place,
+            made_at=at - timedelta(seconds=place / 100),
+            asked_at=at - timedelta(seconds=place / 100),
+            seen_at=at,
+            desk="generating" if place in places else "ready",
+            face={"media": "image", "items": 1, "done": 0},
+        )
+        for place in range(251)
+    )
+    assert set(planned(workspace)) == {
+        ("posts", str(ines.pk)),
+        ("page", f"{ines.pk}/1"),
+        ("post", str(posts[250].pk)),
+    }
+
+
+def test_a_later_page_is_read_from_where_it_begins(service, workspace, ines):
+    lists(service, ines).extend([*many(130), {"id": "post-130", "status": "failed", "media_items": []}])
+    assert look(watches.add(workspace.pk, "page", f"{ines.pk}/1")) is None
+    assert workspace.posts.count() == 31
+    assert workspace.posts.get(upstream_id="post-130").status == "failed"
+
+
+def test_a_plan_costs_the_same_for_many_in_flight(workspace, ines, django_assert_max_num_queries):
+    for _ in range(30):
+        running(ines, 60)
+    assert planned(workspace)  # the key's minute has its row now
+    with django_assert_max_num_queries(11):
+        assert planned(workspace)
+
+
 def test_what_cannot_be_done_yet_is_not_asked_for(workspace, ines):
     """An image takes twenty seconds at least."""
     running(ines, 10)
@@ -158,7 +198,7 @@ def test_a_minute_that_is_used_up_plans_nothing(workspace, ines, ana_of):
     watches.add(workspace.pk, "balance")
     running(ines, 60)
     assert planned(workspace)
-    stamps = [now().timestamp()] * 50
+    stamps = [now().timestamp() - 30] * 50
     RateBudget.objects.update_or_create(pk=key_of(workspace).fingerprint, defaults={"stamps": stamps})
     assert planned(workspace)
     Look.objects.create(workspace=workspace, member=ana_of, post=None, at=now())
@@ -239,6 +279,7 @@ def test_watching_twice_is_one_row_and_soon_forgets_its_failures(workspace, ines
 
 def test_what_is_no_longer_here_is_no_longer_watched(workspace, ines):
     nobody = "00000000-0000-4000-8000-000000000000"
+    assert look(watches.add(workspace.pk, "page", f"{nobody}/1")) is None
     for kind in ("post", "posts", "persona", "source_posts", "sync", "outgoing", "voice"):
         assert look(watches.add(workspace.pk, kind, nobody)) is None
 

@@ -62,7 +62,7 @@ def test_what_was_refused_counts_for_nothing():
 
 @pytest.mark.parametrize(
     ("klass", "most"),
-    [("decide", 60), ("wait", 55), ("reconcile", 51), ("poll", 55), ("poll_beside_people", 43)],
+    [("decide", 60), ("wait", 55), ("reconcile", 51), ("poll", 55), ("poll_beside_people", 48)],
 )
 def test_each_class_leaves_room_for_those_before_it(klass, most):
     given = 0
@@ -83,6 +83,27 @@ def test_an_answer_corrects_the_count_by_what_others_used():
     assert rates.used_share(KEY, at=AT) == pytest.approx(35 / 60)
     rates.learn(KEY, 60, 59, at=AT)  # the service's window began anew: ours stays the careful one
     assert rates.used_share(KEY, at=AT) == pytest.approx(35 / 60)
+
+
+def test_what_others_used_is_not_hidden_by_what_we_used_before_the_service_began_to_count_anew():
+    fill(40, AT - 45)
+    fill(5)
+    rates.learn(KEY, 60, 35, 30, at=AT)  # since thirty seconds ago: five by us and twenty by others
+    assert rates.used_share(KEY, at=AT) == pytest.approx(65 / 60)
+
+
+def test_polls_spread_over_the_minute():
+    """Used up at once it would show nothing until it is over."""
+    room = rates.room(KEY, "poll", at=AT)
+    assert (room.used_share, room.requests) == (0, 11)
+    fill(11)
+    assert rates.room(KEY, "poll", at=AT).requests == 0
+    assert rates.room(KEY, "poll", at=AT + rates.STRETCH + 0.1).requests == 11
+    for turn in range(1, 5):
+        fill(11, AT + turn * rates.STRETCH + 0.1 * turn)
+    assert rates.room(KEY, "poll", at=AT + 60).requests == 0  # the whole of it
+    rates.block(KEY, 5, at=AT + 100)
+    assert (rates.room(KEY, "poll", at=AT + 101)) == rates.Room(1.0, 0)
 
 
 def test_a_higher_limit_is_used():

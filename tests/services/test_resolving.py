@@ -52,6 +52,15 @@ def test_of_two_one_lets_it_go_on(edda, ana, post):
         ({"state": "queued", "reason": ""}, "It is sent next."),
         ({"state": "queued", "reason": "Waiting for the service’s request limit."}, "request limit"),
         ({"state": "blocked", "reason": "No key"}, "No key. It is kept and has not been sent."),
+        (
+            {
+                "state": "blocked",
+                "blocked_by": "restore",
+                "reason": "A backup was restored",
+                "look_at": now(),
+            },
+            "A backup was restored. It is being looked for.",
+        ),
         ({"state": "sending"}, "the answer is awaited"),
         ({"state": "succeeded"}, "answered that it was done"),
         ({"state": "succeeded", "reason": "It was so already."}, "It was so already."),

@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 
 from reviewqueue import services
+from reviewqueue.clock import now
 from reviewqueue.models import Member, Operation
 from reviewqueue.rules import roles
 from reviewqueue.services import (
@@ -47,7 +48,14 @@ class Desk:
         self.waits = factories.make_operation(
             factories.make_post(self.persona), state="blocked", blocked_by="balance"
         )
+        self.lost = self.ended("unknown", sent_at=now())
+        self.refused = self.ended("failed", reason="no")
         self.sandbox = factories.make_workspace("Sandbox", key=False, is_sandbox=True)
+
+    def ended(self, state: str, **facts):
+        return factories.make_operation(
+            factories.make_post(self.persona), "regenerate_post", state=state, **facts
+        )
 
     def seen(self, by: Member) -> dict:
         return {"by": by, "fingerprint": self.post.fingerprint, "token": token()}
@@ -113,6 +121,12 @@ COMMANDS = {
     "generating.delete_item": ("editor", asked(lambda d, facts: generating.delete_item(d.item, **facts))),
     "syncing.start": ("editor", asked(lambda d, facts: syncing.start(d.persona, **facts))),
     "resolving.release": ("editor", lambda d, by: resolving.release(d.waits, by=by)),
+    "resolving.check_now": ("viewer", lambda d, by: resolving.check_now(d.lost, by=by)),
+    "resolving.tell": (
+        "editor",
+        lambda d, by: resolving.tell(d.lost, happened=False, note="Not there", by=by),
+    ),
+    "resolving.send_again": ("editor", asked(lambda d, facts: resolving.send_again(d.refused, **facts))),
     "personas.create": (
         "editor",
         asked(lambda d, facts: personas.create(name="Nora", writing_style="", **facts)),

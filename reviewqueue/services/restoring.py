@@ -1,0 +1,80 @@
+"""After a backup was put back: what is queued in it may have been done long ago, so nothing is sent.
+
+Everything that was not settled is stopped, looked for at the service, and let go on only by a person
+(reliability note 3.9).
+"""
+
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import F
+
+from reviewqueue.clock import now
+from reviewqueue.models import MediaItem, Operation, SignInLink, Watch, Workspace
+from reviewqueue.services import media, operations, watches
+from reviewqueue.services.operations import Blocked
+from reviewqueue.upstream import errors
+
+FENCES = 1_000_000  # beyond any number that a sender of the lost time can hold
+STOPPED = "A backup was restored; it may have been done already."
+
+
+@transaction.atomic
+def after_restore() -> dict[str, int]:
+    """Stop all that is not settled, sign everybody out. Returns how many of each."""
+    open_ones = Operation.objects.open().select_related("workspace", "post__persona", "persona", "item")
+    counts = {"stopped": 0, "unknown": 0}
+    Operation.objects.open().update(fence=F("fence") + FENCES, picked_until=None)
+    for operation in open_ones:
+        if operation.state == "sending":
+            lost = errors.OutcomeUnknown("A backup was restored while it was being sent.")
+            operations.advance(operation, "lose", note=str(lost), reason=str(lost), lease_until=None)
+        if operation.state == "queued":
+            operations.block(operation, Blocked("restore", STOPPED))
+        counts["unknown" if operation.state == "unknown" else "stopped"] += 1
+        Operation.objects.filter(pk=operation.pk).update(
+            blocked_by="restore" if operation.state == "blocked" else "",
+            baseline=operation.baseline or as_mirrored(operation),
+            sent_at=operation.sent_at or operation.created_at,
+            look_at=now(),
+            looks=0,
+            missed_at=None,
+        )
+    counts["signed_out"] = Session.objects.count()
+    Session.objects.all().delete()
+    SignInLink.objects.all().delete()
+    Watch.objects.update(claimed_until=None, hinted_at=None, poll_at=now())
+    for workspace in Workspace.objects.all():
+        watches.add(workspace.pk, "unknown", soon=True)
+    return counts
+
+
+def as_mirrored(operation: Operation) -> dict | None:
+    """What the service showed when the backup was made, in place of a look just before sending.
+
+    None if something was done to the post after it was last read: then nobody knows what it was like.
+    """
+    post = operation.post
+    if post and post.told_at and (post.looked_at is None or post.looked_at < post.told_at):
+        return None
+    if operation.item_id:
+        item = MediaItem.objects.select_related("file").get(pk=operation.item_id)
+        return {
+            "status": item.status,
+            "url": media.path_of(item.file.origin) if item.file else None,
+            "is_public": item.is_public,
+            "voice_conversion_status": item.voice_conversion_status or None,
+            "review_status": item.review_status,
+        }
+    if operation.post_id and operation.post.upstream_id:
+        items = list(operation.post.items.current())
+        return {
+            "review_status": operation.post.review_status,
+            "outgoing_post_id": operation.post.outgoing_upstream_id or None,
+            "items": [item.upstream_id for item in items],
+            "states": {item.upstream_id: item.status for item in items},
+            "caption": operation.post.caption,
+        }
+    if operation.source_post_id:
+        made = operation.workspace.posts.filter(source_post_id=operation.source_post_id)
+        return {"posts": list(made.exclude(upstream_id="").values_list("upstream_id", flat=True))}
+    return None

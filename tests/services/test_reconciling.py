@@ -1,0 +1,263 @@
+"""Finding out what became of it: found when it happened, ruled out late and twice, never sent again."""
+
+from datetime import timedelta
+
+import pytest
+
+from reviewqueue.models import Event, Operation
+from reviewqueue.rules.states import NotAllowed
+from reviewqueue.services import evidence, reconciling, resolving
+from reviewqueue.services.access import NotPermitted
+from reviewqueue.services.kinds import KINDS
+from tests.asking import ASK, look, lost
+from tests.world import committing, nothing_written, token
+
+WITHOUT_EFFECT = ("connect_account", "top_up", "set_private")  # a page nobody opened; as set_public
+
+
+def test_every_kind_has_its_own_way_of_being_found_out():
+    assert set(evidence.EVIDENCE) == set(KINDS)
+    assert set(ASK) == set(KINDS) - set(WITHOUT_EFFECT)
+
+
+NEVER_KNOWN_AT_FIRST = [kind for kind in ASK if not KINDS[kind].absolute]
+REPEATED_UNSEEN = [kind for kind in ASK if KINDS[kind].absolute and not KINDS[kind].fresh]
+
+
+@pytest.mark.parametrize("kind", [*NEVER_KNOWN_AT_FIRST, *REPEATED_UNSEEN])
+def test_what_happened_unseen_is_found_and_not_sent_again(oat, later, kind):
+    operation = lost(oat, kind, "drop_after")
+    attempts, effects = operation.attempts, len(oat.effects(kind))
+    later(20)
+    if kind in ("sync", "clone"):  # what shows it comes with the work itself
+        oat.clock.advance(400)
+        later(400)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded", operation.reason
+    assert "found" in operation.reason
+    assert operation.attempts == attempts
+    assert len(oat.effects(kind)) == effects
+    assert Event.objects.filter(name="operation.found", operation=operation).exists()
+    assert look(oat) is None
+
+
+@pytest.mark.parametrize("kind", list(ASK))
+def test_what_did_not_happen_is_ruled_out_late_and_after_two_looks(oat, later, kind):
+    operation = lost(oat, kind, "drop_before")
+    for seconds, state in ((20, "unknown"), (300, "unknown"), (601, "absent")):
+        later(seconds)
+        look(oat)
+        operation.refresh_from_db()
+        assert operation.state == state, (seconds, operation.reason)
+    assert oat.effects(kind) == []
+    assert "has not happened" in operation.reason
+    assert Event.objects.filter(name="operation.absent", operation=operation).exists()
+
+
+def test_a_new_version_that_a_poll_saw_first_is_found_and_has_one_row(oat, later):
+    operation = lost(oat, "regenerate_item", "drop_after")
+    item, made = operation.item, oat.effects("regenerate_item")[0]["made"]
+    oat.look("posts", operation.persona_id or operation.post.persona_id)
+    assert item.post.items.filter(upstream_id=made).count() == 1
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded", operation.reason
+    versions = item.post.items.filter(position=item.position).order_by("take")
+    assert [version.upstream_id for version in versions] == [item.upstream_id, made]
+    assert [version.is_current for version in versions] == [False, True]
+
+
+def test_an_effect_that_comes_late_is_found(oat, later):
+    operation = lost(oat, "generate", "late", seconds=30)
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    oat.clock.advance(60)
+    later(46)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    assert len(oat.effects("generate")) == 1
+
+
+def test_one_look_that_does_not_see_it_rules_nothing_out(oat, later):
+    operation = lost(oat, "approve", "drop_before")
+    later(3600)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    assert timedelta(seconds=60) < operation.look_at - reconciling.now() < timedelta(seconds=62)
+    later(3630)
+    assert look(oat) > 0  # not due
+    later(3662)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "absent"
+
+
+def test_what_was_accepted_is_ruled_out_later(oat, later):
+    operation = lost(oat, "generate", "drop_before")
+    Operation.objects.update(accepted=True)
+    for seconds in (300, 661, 1801):
+        later(seconds)
+        look(oat)
+        operation.refresh_from_db()
+        assert operation.state == ("absent" if seconds > 1800 else "unknown")
+
+
+def test_outgoing_posts_that_cannot_be_read_leave_an_approval_open(oat, later):
+    operation = lost(oat, "approve", "drop_before")
+    for seconds in (300, 700, 1900, 7300, 90_000):
+        later(seconds)
+        oat.sandbox.misbehave("404", match="GET /api/v1/publishing/posts")
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    assert operation.look_at is None
+    assert "cannot be told" in operation.reason
+
+
+def test_a_list_that_lags_rules_nothing_out(oat, later, monkeypatch):
+    """None of the posts that are known to exist is in it either."""
+    operation = lost(oat, "generate", "drop_before")
+    monkeypatch.setattr(
+        evidence.Eyes, "posts", lambda eyes, persona: eyes.known.setdefault(("posts", persona), [])
+    )
+    for seconds in (300, 700, 1900):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+
+
+def test_a_list_that_is_not_read_to_its_end_rules_nothing_out(oat, later, monkeypatch):
+    operation = lost(oat, "generate", "drop_before")
+    monkeypatch.setattr(evidence, "PAGE", 1)
+    monkeypatch.setattr(evidence, "PAGES_AT_MOST", 2)
+    for seconds in (300, 700, 1900):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    assert "too long" in operation.reason
+
+
+def test_a_post_of_another_operation_is_not_taken_for_this_one(oat, later):
+    """Made for the same source post by a click of its own, while this one hung."""
+    operation = lost(oat, "generate", "drop_before")
+    elsewhere = oat.generate(oat.unused(persona="Ines Calder"), persona="Ines Calder")
+    oat.send(elsewhere)
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+
+
+def test_two_that_fit_are_told_and_the_first_is_taken(oat, later):
+    operation = lost(oat, "generate", "drop_after")
+    api = oat.wire().api
+    api.generation.start(operation.params["source_post_id"], operation.params["persona_id"])
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    assert "1 more of the same was made, which Loupe did not order" in operation.reason
+
+
+def test_many_unknown_ones_cost_few_requests(oat, later):
+    """One walk through the lists serves them all."""
+    for _ in range(4):
+        source = (
+            oat.workspace.source_posts.of_persona(oat.persona())
+            .exclude(operations__state="unknown")
+            .filter(kind="image")
+            .order_by("made", "upstream_id")[0]
+        )
+        operation = oat.generate(source, persona="Ines Calder")
+        oat.sandbox.misbehave("drop_after", match="POST *")
+        assert oat.send(operation).state == "unknown"
+    later(20)
+    line = oat.wire()
+    with committing():
+        reconciling.look(line, oat.workspace)
+    assert not oat.workspace.operations.filter(state="unknown").exists()
+    assert len(line.exchanges) <= 2
+
+
+# ---- people ------------------------------------------------------------------------------------
+
+
+def test_somebody_asks_and_it_is_looked_for_at_once(oat):
+    operation = lost(oat, "approve", "drop_after")
+    resolving.check_now(operation, by=oat.member("viewer"))
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    with pytest.raises(NotAllowed, match="known by now"):
+        resolving.check_now(operation, by=oat.ana)
+
+
+@pytest.mark.parametrize("happened", [True, False])
+@pytest.mark.parametrize("kind", ["generate", "approve", "sync"])
+def test_somebody_looked_themselves(oat, kind, happened):
+    operation = lost(oat, kind, "drop_before")
+    resolving.tell(operation, happened=happened, note="It stands at the service", by=oat.ana)
+    operation.refresh_from_db()
+    assert operation.state == ("succeeded" if happened else "absent")
+    assert "Ana Ruiz looked: It stands at the service" in operation.reason
+    assert operation.events.last().by_label == "Ana Ruiz"
+    told = Event.objects.get(name="operation.resolved", operation=operation)
+    assert told.facts["note"] == "It stands at the service"
+    if kind == "generate":
+        operation.post.refresh_from_db()
+        assert bool(operation.post.deleted_at) == happened  # the service's own comes with its list
+
+
+def test_a_word_without_a_note_or_too_late_changes_nothing(oat):
+    operation = lost(oat, "approve", "drop_before")
+    with nothing_written(oat.workspace), pytest.raises(NotAllowed, match="Say what you saw"):
+        resolving.tell(operation, happened=True, note="  ", by=oat.ana)
+    with nothing_written(oat.workspace), pytest.raises(NotPermitted):
+        resolving.tell(operation, happened=True, note="I am sure", by=oat.ben)
+    resolving.tell(operation, happened=False, note="Not on the account", by=oat.ana)
+    stale = Operation.objects.get(pk=operation.pk)
+    stale.state = "unknown"
+    with nothing_written(oat.workspace), pytest.raises(NotAllowed, match="known by now"):
+        resolving.tell(stale, happened=True, note="It is there", by=oat.ana)
+
+
+AGAIN = ["generate", "clone", "regenerate_post", "retry_failed", "regenerate_item", "voice_convert", "sync"]
+
+
+@pytest.mark.parametrize("kind", AGAIN)
+def test_what_did_not_happen_can_be_sent_again_once(oat, kind):
+    operation = lost(oat, kind, "drop_before")
+    resolving.tell(operation, happened=False, note="Nothing there", by=oat.ana)
+    operation = Operation.objects.get(pk=operation.pk)
+    assert resolving.can_send_again(operation)
+    with pytest.raises(NotPermitted):
+        resolving.send_again(operation, by=oat.ben, token=token())
+    pressed = token()
+    again = resolving.send_again(operation, by=oat.ana, token=pressed)
+    assert (again.kind, again.target, again.retry_of) == (kind, operation.target, operation)
+    assert resolving.send_again(operation, by=oat.ana, token=pressed) == again
+    with pytest.raises(NotAllowed):
+        resolving.send_again(operation, by=oat.ana, token=token())
+    assert oat.send(again).state == "succeeded"
+    assert len(oat.effects(kind)) == 1
+
+
+def test_what_is_not_known_or_was_decided_is_not_sent_again_from_here(oat):
+    """A decision is taken anew, on what is there then."""
+    unknown = lost(oat, "generate", "drop_before")
+    assert not resolving.can_send_again(unknown)
+    with nothing_written(oat.workspace), pytest.raises(NotAllowed):
+        resolving.send_again(unknown, by=oat.ana, token=token())
+    decided = lost(oat, "approve", "drop_before")
+    resolving.tell(decided, happened=False, note="Not there", by=oat.ana)
+    assert not resolving.can_send_again(Operation.objects.get(pk=decided.pk))
+    decided.post.refresh_from_db()
+    assert decided.post.desk in ("ready", "attention")

@@ -1,0 +1,120 @@
+"""After a backup was put back: nothing is sent until it was looked for, and then by a person's word only."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+
+from reviewqueue.models import Operation, SignInLink
+from reviewqueue.rules.states import NotAllowed
+from reviewqueue.services import accounts, clockwork, operations, reconciling, resolving, restoring
+from tests.asking import ASK, look, lost
+from tests.world import committing
+
+MAKING = ("generate", "regenerate_post", "regenerate_item", "voice_convert", "approve", "send_to_compose")
+
+
+def done_in_the_lost_time(world, operation: Operation) -> None:
+    """It was sent after the backup was made: the service knows, our rows do not."""
+    before = Operation.objects.filter(pk=operation.pk).values().get()
+    post = type(operation.post).objects.filter(pk=operation.post_id).values().get()
+    assert world.send(operation).state == "succeeded"
+    operation.events.all().delete()
+    Operation.objects.filter(pk=operation.pk).update(**before)
+    type(operation.post).objects.filter(pk=operation.post_id).update(**post)
+    operation.post.items.filter(take__gt=1).delete()
+    operation.post.items.update(is_current=True, status="completed", voice_conversion_status="")
+
+
+@pytest.mark.parametrize("kind", MAKING)
+def test_what_was_done_in_the_lost_time_is_found_and_not_sent_again(oat, later, kind):
+    operation = ASK[kind](oat)
+    done_in_the_lost_time(oat, operation)
+    effects = len(oat.effects(kind))
+    assert effects == 1
+    call_command("after_restore", stdout=StringIO())
+    operation.refresh_from_db()
+    assert (operation.state, operation.blocked_by) == ("blocked", "restore")
+    assert operation.fence >= restoring.FENCES
+    assert oat.send(operation).state == "blocked"
+    with pytest.raises(NotAllowed):
+        resolving.release(operation, by=oat.ana)
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded", operation.reason
+    assert len(oat.effects(kind)) == effects
+
+
+@pytest.mark.parametrize("kind", MAKING)
+def test_what_was_not_done_waits_for_a_person_and_is_sent_once(oat, later, kind):
+    operation = ASK[kind](oat)
+    restoring.after_restore()
+    for seconds in (20, 300, 700):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "blocked"
+    assert "it may go on" in operation.reason
+    assert oat.effects(kind) == []
+    resolving.release(operation, by=oat.ana)
+    assert oat.send(operation).state == "succeeded", operation.reason
+    assert len(oat.effects(kind)) == 1
+
+
+def test_what_was_being_sent_is_not_known(oat):
+    operation = ASK["approve"](oat)
+    Operation.objects.filter(pk=operation.pk).update(state="sending", sent_at=reconciling.now())
+    restoring.after_restore()
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    assert operation.look_at is not None
+
+
+def test_an_answer_to_a_sender_of_the_lost_time_counts_for_nothing(oat):
+    operation = lost(oat, "approve", "drop_before")
+    fence = operation.fence
+    restoring.after_restore()
+    operation.refresh_from_db()
+    operations.late(operation, None, None, fence)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+
+
+def test_everybody_signs_in_again(oat, client):
+    client.force_login(oat.ana.user)
+    accounts.make_link(oat.ana.user)
+    assert restoring.after_restore()["signed_out"] == 1
+    assert not Session.objects.exists()
+    assert not SignInLink.objects.exists()
+
+
+def test_the_poller_sends_nothing_of_it(oat):
+    ASK["approve"](oat)
+    Operation.objects.update(not_before=reconciling.now())
+    restoring.after_restore()
+    with committing():
+        clockwork.turn(spare=lambda call: call())
+        clockwork.turn(spare=lambda call: call())
+    assert oat.effects("approve") == []
+
+
+def test_operations_are_exported_a_line_each(oat):
+    done = ASK["approve"](oat)
+    oat.send(done)
+    waiting = ASK["sync"](oat)
+    printed = StringIO()
+    call_command("export_operations", "--jsonl", stdout=printed)
+    rows = [json.loads(line) for line in printed.getvalue().splitlines()]
+    assert [(row["id"], row["kind"], row["state"]) for row in rows] == [
+        (str(done.pk), "approve", "succeeded"),
+        (str(waiting.pk), "sync", "queued"),
+    ]
+    assert rows[0]["target"] == done.target
+    assert rows[0]["attempts"] == 1
+    assert set(rows[0]) == {
+        *("id", "kind", "target", "state", "attempts", "created_at", "sent_at", "finished_at"),
+        *("retry_of", "estimated_cents", "actual_cents"),
+    }
