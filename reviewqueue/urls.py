@@ -99,6 +99,9 @@ urlpatterns = [
     path("activity.csv", activity.download, name="activity-csv"),
     path("operations/<uuid:operation_id>/", operations.operation, name="operation"),
     path("operations/<uuid:operation_id>/release/", operations.release, name="operation-release"),
+    path("operations/<uuid:operation_id>/check/", operations.check, name="operation-check"),
+    path("operations/<uuid:operation_id>/resolution/", operations.resolution, name="operation-resolution"),
+    path("operations/<uuid:operation_id>/repetition/", operations.repetition, name="operation-repetition"),
     path("live/operations/<uuid:operation_id>/", operations.live_operation, name="live-operation"),
     # billing
     path("billing/", billing.billing, name="billing"),

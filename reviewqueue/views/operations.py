@@ -1,15 +1,20 @@
 """One operation: what was asked, what was sent, what came, and where it stands."""
 
+import uuid
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewqueue.clock import pace
+from reviewqueue.forms.operations import ResolutionForm
+from reviewqueue.forms.review import Pressed
 from reviewqueue.models import Operation
 from reviewqueue.services import resolving
+from reviewqueue.services.access import require
 from reviewqueue.views import fragments
 
+TEMPLATE = "reviewqueue/operation.html"
 SHORT = 1200  # characters of a body that stand open on the page
 
 
@@ -22,7 +27,7 @@ def _operation(request, operation_id: UUID) -> Operation:
 @require_safe
 def operation(request, operation_id: UUID):
     found = _operation(request, operation_id)
-    return fragments.page(request, "reviewqueue/operation.html", everything(found))
+    return fragments.page(request, TEMPLATE, everything(found))
 
 
 @require_safe
@@ -32,9 +37,7 @@ def live_operation(request, operation_id: UUID):
     context = everything(found)
     if request.GET.get("v") == context["stamp"]:
         return fragments.unchanged()
-    return fragments.answer(
-        request, f"/operations/{found.pk}/", "reviewqueue/operation.html#moved", context=context
-    )
+    return fragments.answer(request, f"/operations/{found.pk}/", f"{TEMPLATE}#moved", context=context)
 
 
 def everything(operation: Operation) -> dict:
@@ -47,8 +50,11 @@ def everything(operation: Operation) -> dict:
         "charges": operation.charges.order_by("at"),
         "retries": operation.retries.order_by("created_at"),
         "can_release": resolving.can_release(operation),
+        "can_send_again": resolving.can_send_again(operation),
+        "next_look": resolving.next_look(operation),
+        "form": ResolutionForm(),
         "short": SHORT,
-        "stamp": f"{operation.state}.{len(moves)}.{len(exchanges)}",
+        "stamp": f"{operation.state}.{len(moves)}.{len(exchanges)}.{operation.looks}",
         "every": max(0.5, pace(2.0)) if operation.is_open else None,
         "section": "activity",
     }
@@ -59,10 +65,43 @@ def release(request, operation_id: UUID):
     """A person's word that it may go on, after a top-up."""
     found = _operation(request, operation_id)
     resolving.release(found, by=request.member)
-    return fragments.answer(
-        request,
-        f"/operations/{found.pk}/",
-        "reviewqueue/operation.html#moved",
-        context=everything(_operation(request, operation_id)),
-        said="It goes on",
-    )
+    return _moved(request, operation_id, "It goes on")
+
+
+@require_POST
+def check(request, operation_id: UUID):
+    """Look for it at the service at the next chance."""
+    resolving.check_now(_operation(request, operation_id), by=request.member)
+    return _moved(request, operation_id, "It is being looked for")
+
+
+@require_POST
+def resolution(request, operation_id: UUID):
+    """What a person saw at the service, in their words."""
+    found, form = _operation(request, operation_id), ResolutionForm(request.POST)
+    require(request.member, "operation.resolve")
+    if form.is_valid():
+        resolving.tell(found, **form.cleaned_data, by=request.member)
+        return _moved(request, operation_id, "Written down")
+    context = everything(found) | {"form": form}
+    return fragments.page(request, TEMPLATE, context, part="resolve", status=422)
+
+
+@require_POST
+def repetition(request, operation_id: UUID):
+    """Ask for the same once more; a new operation, linked to this one."""
+    found = _operation(request, operation_id)
+    form = Pressed(request.POST)
+    form.is_valid()
+    token = form.cleaned_data.get("token") or uuid.uuid4()
+    again = resolving.send_again(found, by=request.member, token=token)
+    return fragments.go_to(request, f"/operations/{again.pk}/", said="It is being sent again")
+
+
+def _moved(request, operation_id: UUID, said: str):
+    """The operation's own page anew; a page that only names it learns of it by its poller."""
+    here = f"/operations/{operation_id}/"
+    if fragments.asked_from(request) not in (here, ""):
+        return fragments.answer(request, here, said=said)
+    context = everything(_operation(request, operation_id))
+    return fragments.answer(request, here, f"{TEMPLATE}#moved", context=context, said=said)

@@ -288,6 +288,9 @@ TABLE = {
     "activity-csv": page(),
     "operation": page(ids=OPERATION),
     "operation-release": button("operation.resolve", ids=OPERATION),
+    "operation-check": button("look", status=409, ids=OPERATION),  # it is known where that one stands
+    "operation-resolution": button("operation.resolve", status=422, ids=OPERATION),
+    "operation-repetition": button("regenerate", status=409, ids=OPERATION),
     "live-operation": page(status=302, ids=OPERATION),
     "billing": page("billing.view"),
     "billing-csv": page("billing.view"),

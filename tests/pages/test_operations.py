@@ -123,7 +123,7 @@ def test_a_poll_is_empty_until_it_moves_and_ends_with_it(ana, post, signed_in):
     browser = signed_in(ana)
     page = browser.get(f"/operations/{operation.pk}/").content.decode()
     assert "data-poll" in page
-    address = f"/live/operations/{operation.pk}/?v=queued.0.0"
+    address = f"/live/operations/{operation.pk}/?v=queued.0.0.0"
     assert browser.get(address, headers=HTMX).status_code == 204
     operations.cancel(operation, by=ana)
     text = browser.get(address, headers=HTMX).content.decode()
