@@ -1,0 +1,176 @@
+"""The checker of the campaign, on small books made by hand: it finds what is wrong in them, and no more."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections import Counter
+
+import pytest
+
+from tests.campaign import books, plan, spoiling
+from tests.campaign.desk import Page
+from tests.running import ROOT
+
+SCHEMA = (ROOT / "reviewqueue/sandbox/schema.sql").read_text()
+
+
+def operation(number: int, state: str, kind: str = "generate", target: str = "source-1") -> dict:
+    return {"id": f"op-{number}", "kind": kind, "target": target, "state": state}
+
+
+def effect(number: int, kind: str = "generate", target: str = "source-1", attempt: int = 1) -> dict:
+    return {"kind": kind, "target": target, "made": None, "request_id": f"op-{number}/{attempt}"}
+
+
+def sorts(operations, effects, pressed=None) -> set[str]:
+    return {sort for sort, texts in books.compare(operations, effects, pressed).findings.items() if texts}
+
+
+AGREE = {
+    "nothing at all": ([], []),
+    "one that succeeded": ([operation(1, "succeeded")], [effect(1)]),
+    "failed, absent and cancelled without effect": (
+        [operation(1, "failed"), operation(2, "absent"), operation(3, "cancelled")],
+        [],
+    ),
+    "the same source twice, ordered twice": (
+        [operation(1, "succeeded"), operation(2, "succeeded")],
+        [effect(1), effect(2)],
+    ),
+    "a wish that was fulfilled already": (
+        [operation(1, "succeeded", "reject", "post-1"), operation(2, "succeeded", "reject", "post-1")],
+        [effect(1, "reject", "post-1")],
+    ),
+}
+
+DISAGREE = {
+    "two effects of one success": (
+        [operation(1, "succeeded")],
+        [effect(1), effect(1, attempt=2)],
+        "duplicate",
+    ),
+    "two effects of one target": (
+        [operation(1, "succeeded"), operation(2, "failed", target="source-2")],
+        [effect(1), effect(1)],
+        "duplicate",
+    ),
+    "a success without effect": ([operation(1, "succeeded")], [], "lost"),
+    "two successes with one effect": (
+        [operation(1, "succeeded"), operation(2, "succeeded")],
+        [effect(1)],
+        "lost",
+    ),
+    "an absolute success without effect": ([operation(1, "succeeded", "reject", "post-1")], [], "lost"),
+    "failed, and it happened": ([operation(1, "failed")], [effect(1)], "denied"),
+    "absent, and it happened": ([operation(1, "absent")], [effect(1)], "denied"),
+    "cancelled, and it happened": ([operation(1, "cancelled")], [effect(1)], "denied"),
+    "still queued": ([operation(1, "queued")], [], "left"),
+    "still sending": ([operation(1, "sending")], [effect(1)], "left"),
+    "blocked for good": ([operation(1, "blocked")], [], "left"),
+    "an effect of nobody": ([operation(1, "succeeded")], [effect(1), effect(9)], "unbooked"),
+}
+
+
+@pytest.mark.parametrize("case", AGREE)
+def test_books_that_agree(case):
+    assert sorts(*AGREE[case]) == set()
+
+
+@pytest.mark.parametrize("case", DISAGREE)
+def test_books_that_do_not_agree(case):
+    operations, effects, sort = DISAGREE[case]
+    assert sort in sorts(operations, effects)
+
+
+@pytest.mark.parametrize("happened", [0, 1])
+def test_what_is_not_known_may_have_happened_or_not_but_once(happened):
+    many = [operation(number, "succeeded", target=f"source-{number}") for number in range(2, 30)]
+    done = [effect(number, target=f"source-{number}") for number in range(2, 30)]
+    assert sorts([operation(1, "unknown"), *many], [effect(1)] * happened + done) == set()
+    assert sorts([operation(1, "unknown"), *many], [effect(1)] * 2 + done) == {"duplicate"}
+
+
+def test_one_in_twenty_may_stay_unknown_and_no_more():
+    known = [operation(number, "failed") for number in range(95)]
+    unknown = [operation(number, "unknown", target=f"other-{number}") for number in range(100, 106)]
+    assert sorts(known + unknown[:5], []) == set()
+    assert sorts(known[:-1] + unknown, []) == {"unknown"}
+
+
+def test_a_form_that_was_taken_is_in_the_books_exactly_once():
+    one = [operation(1, "failed")]
+    assert sorts(one, [], Counter(generate=1)) == set()
+    assert sorts(one, [], Counter(generate=2)) == {"unbooked"}
+    assert sorts([*one, operation(2, "failed")], [], Counter(generate=1)) == {"unbooked"}
+
+
+def test_both_sides_are_read_as_they_are_written(tmp_path):
+    printed = "a line of the log\n" + "\n".join(json.dumps(operation(number, "failed")) for number in (1, 2))
+    assert [one["id"] for one in books.operations_in(printed)] == ["op-1", "op-2"]
+    file = tmp_path / "service.sqlite3"
+    with sqlite3.connect(file) as database:
+        database.executescript(SCHEMA)
+        database.executemany(
+            "INSERT INTO effects (at, method, path, kind, target, made, key_prefix, request_id)"
+            " VALUES (0, 'POST', '/', 'generate', 'source-1', NULL, ?, ?)",
+            [("rm_abcd", "op-1/1"), (books.BY_ITSELF, "")],
+        )
+    database.close()
+    assert books.effects_in(file) == [effect(1)]
+
+
+# ---- the rest of the campaign -------------------------------------------------------------------------
+
+
+def test_every_mistake_on_purpose_can_still_be_made(tmp_path):
+    """Whether each is caught, the campaign itself shows; a patch that went stale shows at once."""
+    names = {path.stem for path in spoiling.PATCHES.glob("*.patch")}
+    assert names == set(spoiling.MISTAKES)
+    for name in names:
+        patch = spoiling.PATCHES / f"{name}.patch"
+        changed = [line for line in patch.read_text().splitlines() if line[:1] == "+" and line[:3] != "+++"]
+        assert len(changed) == 1, name
+        shutil.copytree(ROOT / "reviewqueue", tmp_path / name / "reviewqueue", ignore=spoiling.LEFT_OUT)
+        done = subprocess.run(
+            ["git", "apply", str(patch)],
+            cwd=tmp_path / name,
+            env={"PATH": "/usr/bin:/bin", "GIT_CEILING_DIRECTORIES": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        file = changed_file(patch)
+        assert (tmp_path / name / file).read_text() != (ROOT / file).read_text()
+
+
+def changed_file(patch) -> str:
+    line = next(line for line in patch.read_text().splitlines() if line.startswith("+++ b/"))
+    return line.removeprefix("+++ b/")
+
+
+def test_the_same_seed_presses_the_same_forms():
+    desk = {
+        "posts": [{"id": f"post-{number}", "items": ["one", "two"]} for number in range(60)],
+        "personas": ["ines", "oat"],
+        "sources": [f"source-{number}" for number in range(60)],
+    }
+    drawn = [plan.draw(json.dumps(desk), 50, seed) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert {press.kind for press in drawn[0]} <= set(plan.MIX)
+    assert {press.kind for press in plan.draw(json.dumps(desk), 20, 1, ("reject",))} == {"reject"}
+
+
+def test_a_button_is_pressed_with_the_hidden_fields_of_its_own_form():
+    page = Page(
+        '<form id="desk" method="post"><input type="hidden" name="csrf" value="c"></form>'
+        '<input type="hidden" name="token" value="t" form="desk">'
+        '<form method="post" action="/two/"><input type="hidden" name="token" value="u">'
+        '<button name="scope" value="some">Some</button><button name="scope" value="all">All</button></form>'
+        '<button form="desk" formaction="/one/?tab=ready" name="seen" value="s">One</button>',
+        "/page/",
+    )
+    assert page.press("/one/") == ("/one/?tab=ready", {"csrf": "c", "token": "t", "seen": "s"})
+    assert page.press("/two/", scope="all") == ("/two/", {"token": "u", "scope": "all"})
+    assert page.press("/three/") is None
