@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 POSTGRES = os.environ.get("LOUPE_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+LONG = ("tests/bench", "tests/campaign")  # too long for every change; the README says how to run them
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -56,7 +57,7 @@ def everything() -> bool:
         run("ruff", BIN / "ruff", "check", "."),
         run("ruff format", BIN / "ruff", "format", "--check", "."),
         run("djlint", BIN / "djlint", "--lint", "--quiet", "templates"),
-        pytest("SQLite", "-n", "2", "-m", "not browser"),
+        pytest("SQLite", "-n", "2", "-m", "not browser", *map("--ignore={}".format, LONG)),
     ]
     if postgres_answers():
         on_postgres = ("tests/services", "tests/pages")

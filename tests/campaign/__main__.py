@@ -1,4 +1,4 @@
-"""`python -m tests.campaign`: one campaign; `--small`: what the second stage of CI runs."""
+"""`python -m tests.campaign`: one campaign; `--small`: 300 on both databases, then the mistakes."""
 
 import argparse
 import os
