@@ -59,6 +59,8 @@ def everything() -> bool:
         run("djlint", BIN / "djlint", "--lint", "--quiet", "templates"),
         pytest("SQLite", "-n", "2", "-m", "not browser", *map("--ignore={}".format, LONG)),
     ]
+    # Only one process that ran all of it can tell whether an operation of the contract was left out.
+    results.append(pytest("contract", "tests/sandbox/test_contract.py"))
     if postgres_answers():
         on_postgres = ("tests/services", "tests/pages")
         results.append(pytest("PostgreSQL", "-n", "2", *on_postgres, LOUPE_DATABASE_URL=POSTGRES))
