@@ -5,7 +5,9 @@ looking is a debt: the seconds for which something may have been ready without o
 All functions are pure; times are seconds, ages are seconds since the thing was started.
 """
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -16,24 +18,35 @@ DAY = 24 * HOUR
 class Span:
     """A documented duration: usual from `low` to `high`, given up after `limit` seconds.
 
-    `factor`: how many times faster than documented it goes (the sandbox).
+    `factor`: how many times faster than documented it goes (the sandbox). `steps`: ages between which even
+    shares of it end, where that is known better than by the documents (`learned`).
     """
 
     low: float
     high: float
     limit: float
     factor: float = 1.0
+    steps: tuple[float, ...] = ()
 
     def faster(self, factor: float) -> "Span":
-        return Span(self.low / factor, self.high / factor, self.limit / factor, self.factor * factor)
+        steps = tuple(step / factor for step in self.steps)
+        return Span(self.low / factor, self.high / factor, self.limit / factor, self.factor * factor, steps)
+
+    @property
+    def earliest(self) -> float:
+        """The age at which it can be done."""
+        return self.steps[0] if self.steps else self.low
 
     def done_by(self, age: float) -> float:
-        """The chance that it has finished at `age`: even over the range, with one in twenty running over."""
-        if age <= self.low:
+        """The chance that it has finished at `age`: even from step to step, one in twenty running over."""
+        steps = self.steps or (self.low, self.high)
+        if age <= steps[0]:
             return 0.0
-        if age < self.high:
-            return 0.95 * (age - self.low) / (self.high - self.low)
-        over = (age - self.high) / self.high
+        if age < steps[-1]:
+            step = bisect_right(steps, age) - 1
+            within = (age - steps[step]) / (steps[step + 1] - steps[step])
+            return 0.95 * (step + within) / (len(steps) - 1)
+        over = (age - steps[-1]) / steps[-1]
         return 0.95 + 0.05 * over / (1 + over)
 
 
@@ -51,6 +64,25 @@ SPAN_WORDS = {
     "sync": "Syncing usually takes 30 seconds to 5 minutes.",
     "delivery": "Publishing usually takes 10 to 60 seconds.",
 }
+
+ENOUGH = 30  # past durations, before they count for more than the documents
+SHARES = 10  # into which they are cut
+SEEN_AFTER = 5.0  # seconds from done to seen, about: what is known of the past is when it was seen
+EARLIER = 0.8  # of the shortest one: where looking begins, so that what became faster is found to be so
+
+
+def learned(span: Span, durations: Iterable[float]) -> Span:
+    """The span as the past shows it, in seconds as `span` counts them; as it is while there is too little.
+
+    What is late stays so by the documented range and limit, and what took longer than the limit says
+    nothing of the usual: nobody may have looked for hours.
+    """
+    known = sorted(max(one - SEEN_AFTER, one / 2) for one in durations if 0 < one <= span.limit)
+    if len(known) < ENOUGH:
+        return span
+    steps = (known[round(share * (len(known) - 1) / SHARES)] for share in range(1, SHARES + 1))
+    return replace(span, steps=(EARLIER * known[0], *steps))
+
 
 SYNC_COOLDOWN = 15 * MINUTE  # a sync sooner than this is skipped (contracts, rule 9)
 PUBLIC_LOCK_DAYS = 20  # a discounted item made public stays so (contracts, rule 7)
@@ -76,6 +108,11 @@ class Pending:
     def ready_by(self, age: float) -> float:
         return self.span.done_by(age) ** self.parts
 
+    @property
+    def waited(self) -> float:
+        """Seconds since the last look, of those in which it can have been done."""
+        return self.age - max(self.looked_age, self.span.earliest)
+
 
 WATCHED_WEIGHT = 10.0
 STEPS = 6
@@ -97,7 +134,9 @@ def debt(pending: Pending) -> float:
 
 # Where the calls and the waiting that `python -m tests.bench.polling` measures are in balance.
 CHEAP, DEAR = 1.0, 12.0
-LONGEST_WAIT, LONGEST_WAIT_WATCHED = 20.0, 4.0
+LONGEST_WAIT_FIRST, LONGEST_WAIT_LAST = 10.0, 40.0
+LONGEST_WAIT_LEARNED = 22.0
+LONGEST_WAIT_WATCHED = 4.0
 IMPATIENCE = 3.0  # debt a second beyond the longest wait of what is watched
 SHORTEST_WAIT = 2.0  # a page's own poll comes every two seconds: to know sooner helps nobody
 
@@ -115,18 +154,30 @@ def worth_looking(pendings: list[Pending], *, used_share: float) -> float:
     total = sum(debt(pending) for pending in pendings) + sum(map(impatience, pendings))
     if total >= price_of_a_look(used_share):
         return total
-    for pending in pendings:
-        longest = LONGEST_WAIT_WATCHED if pending.watched else LONGEST_WAIT
-        if pending.age > pending.span.low and pending.age - pending.looked_age >= longest:
-            return max(total, 1e-6)
+    if any(pending.waited >= longest_wait(pending) for pending in pendings):
+        return max(total, 1e-6)
     return 0.0
+
+
+def longest_wait(pending: Pending) -> float:
+    """Seconds from look to look at most, whatever is owed by what is believed of the duration.
+
+    The documents may be wrong: closely at first, for what is faster than they say, and ever more rarely, for
+    what is slower. What the past has shown needs less of that.
+    """
+    if pending.watched:
+        return LONGEST_WAIT_WATCHED
+    if pending.span.steps:
+        return LONGEST_WAIT_LEARNED
+    grown = pending.span.done_by(pending.age) * (LONGEST_WAIT_LAST - LONGEST_WAIT_FIRST)
+    return LONGEST_WAIT_FIRST + grown
 
 
 def impatience(pending: Pending) -> float:
     """What somebody waits for goes first once its time is over, however much else stands on other pages."""
-    if not pending.watched or pending.age <= pending.span.low:
+    if not pending.watched:
         return 0.0
-    return IMPATIENCE * max(0.0, pending.age - pending.looked_age - LONGEST_WAIT_WATCHED)
+    return IMPATIENCE * max(0.0, pending.waited - LONGEST_WAIT_WATCHED)
 
 
 def lateness(span: Span, age: float) -> str:

@@ -6,6 +6,7 @@ persona that are in flight. `look` makes one look, claimed so that two processes
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -26,7 +27,7 @@ from reviewqueue.models import (
 )
 from reviewqueue.rules import cadence
 from reviewqueue.rules.states import GENERATION_ENDED, VOICE_ENDED
-from reviewqueue.services import desk, mirroring, rates, reconciling, setup, watches, wire
+from reviewqueue.services import desk, durations, mirroring, rates, reconciling, setup, watches, wire
 from reviewqueue.upstream import errors
 
 log = logging.getLogger("loupe.polling")
@@ -51,8 +52,22 @@ EVERY = {
 }
 EVERY_WITH_AUTOMATION = 60  # posts of a persona that generates by itself
 WALK_EVERY = 3600  # a persona's whole list, for what changed unseen
-JOBS = ("sync", "outgoing", "voice")  # planned by how long they have been running
+JOBS = ("sync", "outgoing", "deliveries", "voice")  # planned by how long they have been running
+DELIVERIES = ("deliveries", "")  # the watch that reads the list of what goes out
+SPAN_OF = {"sync": "sync", "outgoing": "delivery", "voice": "voice"}
+ALONE, BESIDE_PEOPLE = "poll", "poll_beside_people"  # classes of the minute
 RANK = {"key": 1e6, "unknown": 60.0, "outgoing": 50.0, "balance": 40.0, "post": 30.0, "persona": 20.0}
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something that runs at the service and is not a post being made."""
+
+    kind: str
+    pk: object
+    started: datetime
+    looked_at: datetime | None
+    post_id: object = None
 
 
 @dataclass(order=True)
@@ -83,12 +98,14 @@ def plan_for(key: UpstreamKey, at: datetime) -> list[Candidate]:
         return []
     if rates.is_half_open(key):
         return [Candidate(RANK["key"], workspace.pk, "key", "")]
-    room = rates.room(key.fingerprint, class_of(workspace, at))
+    screens = on_screens(workspace, at)
+    room = rates.room(key.fingerprint, BESIDE_PEOPLE if screens else ALONE)
     if not room.requests:
         return []
     share = room.used_share
-    found = posts_in_flight(workspace, share, at) + jobs_in_flight(workspace, share, at)
     resting = resting_after_failure(workspace, at)
+    found = posts_in_flight(workspace, share, screens, at)
+    found += jobs_in_flight(workspace, share, screens, resting, at)
     found = [one for one in found if (one.kind, one.subject) not in resting]
     return sorted(scheduled(workspace, at) + found, reverse=True)[: room.requests]
 
@@ -105,7 +122,13 @@ def scheduled(workspace: Workspace, at: datetime) -> list[Candidate]:
     return [Candidate(RANK.get(watch.kind, 10.0), workspace.pk, watch.kind, watch.subject) for watch in due]
 
 
-def posts_in_flight(workspace: Workspace, share: float, at: datetime) -> list[Candidate]:
+def on_screens(workspace: Workspace, at: datetime) -> set:
+    """The posts that somebody has open, and None for any other page; empty while nobody is there."""
+    recent = Look.objects.filter(workspace=workspace, at__gte=at - timedelta(seconds=WATCHED_FOR_SECONDS))
+    return set(recent.values_list("post_id", flat=True))
+
+
+def posts_in_flight(workspace: Workspace, share: float, screens: set, at: datetime) -> list[Candidate]:
     """One candidate a page of a persona's list, or the single post where there is only one on it."""
     posts = list(
         GeneratedPost.objects.filter(workspace=workspace, deleted_at=None)
@@ -115,7 +138,10 @@ def posts_in_flight(workspace: Workspace, share: float, at: datetime) -> list[Ca
         .order_by("asked_at")
         .only("pk", "workspace_id", "persona_id", "asked_at", "made_at", "looked_at", "face")[:2000]
     )
-    watched = watched_posts(workspace, posts, at)
+    if not posts:
+        return []
+    watched = watched_posts(posts, screens)
+    spans = durations.spans(workspace)
     alike = Counter(post.persona_id for post in posts)
     pages = pages_of([post for post in posts if alike[post.persona_id] > 1], at)
     by_page: dict = {}
@@ -125,7 +151,7 @@ def posts_in_flight(workspace: Workspace, share: float, at: datetime) -> list[Ca
     for (persona_id, page), group in by_page.items():
         together = len(group) > 1 and persona_id is not None and page is not None
         for some in [group] if together else [[post] for post in group]:
-            pendings = [pending_post(workspace, post, post.pk in watched, at) for post in some]
+            pendings = [pending_post(spans, post, post.pk in watched, at) for post in some]
             debt = cadence.worth_looking([one for one in pendings if one is not None], used_share=share)
             if not debt:
                 continue
@@ -160,21 +186,15 @@ def pages_of(posts: list[GeneratedPost], at: datetime) -> dict:
     return {post.pk: pages[post.pk] for post in fresh if post.pk in pages}
 
 
-def watched_posts(workspace: Workspace, posts: list[GeneratedPost], at: datetime) -> set:
+def watched_posts(posts: list[GeneratedPost], screens: set) -> set:
     """Posts that somebody has on the screen: opened, or among the first in flight of an open queue."""
-    recent = Look.objects.filter(workspace=workspace, at__gte=at - timedelta(seconds=WATCHED_FOR_SECONDS))
-    seen = set(recent.values_list("post_id", flat=True))
-    if None in seen:
-        seen.update(post.pk for post in posts[:SHOWN_IN_FLIGHT])
-    return seen
+    shown = posts[:SHOWN_IN_FLIGHT] if None in screens else []
+    return screens | {post.pk for post in shown}
 
 
-def pending_post(
-    workspace: Workspace, post: GeneratedPost, is_watched: bool, at: datetime
-) -> cadence.Pending | None:
+def pending_post(spans: dict, post: GeneratedPost, is_watched: bool, at: datetime) -> cadence.Pending | None:
     """The post as the planner sees it; None while it is not its turn (late posts are looked at rarely)."""
-    media = post.face.get("media", "image")
-    span = cadence.SPANS[media].faster(workspace.speed)
+    span = spans[post.face.get("media", "image")]
     parts = max(1, post.face.get("items", 1) - post.face.get("done", 0))
     return pending(span, post.asked_at, post.looked_at, at, parts=parts, is_watched=is_watched)
 
@@ -188,34 +208,82 @@ def pending(span, started, looked_at, at, *, parts=1, is_watched=False) -> caden
     return cadence.Pending(span, old, max(0.0, old - since), parts, is_watched)
 
 
-def jobs_in_flight(workspace: Workspace, share: float, at: datetime) -> list[Candidate]:
-    """Syncs, deliveries and voice conversions that run."""
+def jobs_in_flight(
+    workspace: Workspace, share: float, screens: set, resting: set, at: datetime
+) -> list[Candidate]:
+    """Syncs, deliveries and voice conversions that run: one candidate for each look that is due."""
+    jobs = running_jobs(workspace, resting)
+    if not jobs:
+        return []
+    spans = durations.spans(workspace)
+    found = []
+    for kind, subject, some in looked_at_together(jobs, resting):
+        pendings = [
+            pending(
+                spans[SPAN_OF[job.kind]],
+                job.started,
+                job.looked_at,
+                at,
+                is_watched=None in screens or job.post_id in screens,
+            )
+            for job in some
+        ]
+        debt = cadence.worth_looking([one for one in pendings if one is not None], used_share=share)
+        if debt:
+            found.append(Candidate(debt, workspace.pk, kind, subject))
+    return found
+
+
+def running_jobs(workspace: Workspace, resting: set) -> list[Job]:
     looked = {
         (kind, subject): when
         for kind, subject, when in workspace.watches.filter(kind__in=JOBS).values_list(
             "kind", "subject", "looked_at"
         )
     }
-    running = [
-        ("sync", job.pk, job.asked_at)
-        for job in SyncJob.objects.filter(workspace=workspace, ended_at=None).only("pk", "asked_at")
+    syncs = SyncJob.objects.filter(workspace=workspace, ended_at=None)
+    found = [
+        Job("sync", pk, started, looked.get(("sync", str(pk))))
+        for pk, started in syncs.values_list("pk", "asked_at")
     ]
-    running += [
-        ("outgoing", row.pk, row.asked_at)
-        for row in OutgoingPost.objects.filter(workspace=workspace, status="publishing", settled_at=None)
+    listed_at = None if DELIVERIES in resting else looked.get(DELIVERIES)  # a failed look has told nothing
+    found += [
+        Job("outgoing", pk, started, latest(looked.get(("outgoing", str(pk))), listed_at), post_id)
+        for pk, started, post_id in publishing(workspace).values_list("pk", "asked_at", "post_id")
     ]
-    running += [
-        ("voice", item.pk, item.voice_asked_at or item.asked_at)
-        for item in MediaItem.objects.filter(pk__in=[subject for kind, subject in looked if kind == "voice"])
+    voices = MediaItem.objects.filter(pk__in=[subject for kind, subject in looked if kind == "voice"])
+    found += [
+        Job(
+            "voice",
+            item.pk,
+            item.voice_asked_at or item.asked_at,
+            latest(looked["voice", str(item.pk)], item.post.looked_at),
+            item.post_id,
+        )
+        for item in voices.select_related("post")
     ]
-    found = []
-    for kind, pk, started in running:
-        span = cadence.SPANS["delivery" if kind == "outgoing" else kind].faster(workspace.speed)
-        one = pending(span, started, looked.get((kind, str(pk))), at, is_watched=True)
-        debt = cadence.worth_looking([one], used_share=share) if one else 0
-        if debt:
-            found.append(Candidate(debt, workspace.pk, kind, str(pk)))
     return found
+
+
+def publishing(workspace: Workspace):
+    return OutgoingPost.objects.filter(workspace=workspace, status="publishing", settled_at=None)
+
+
+def latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
+
+
+def looked_at_together(jobs: list[Job], resting: set) -> Iterator[tuple[str, str, list[Job]]]:
+    """(kind, subject, jobs) of each look: the first page of the list answers for all deliveries at once.
+
+    While the list cannot be read, they are looked at one by one.
+    """
+    outgoing = [job for job in jobs if job.kind == "outgoing"]
+    if len(outgoing) > 1 and DELIVERIES not in resting:
+        yield (*DELIVERIES, outgoing)
+        jobs = [job for job in jobs if job.kind != "outgoing"]
+    for job in jobs:
+        yield job.kind, str(job.pk), [job]
 
 
 # ---- looking -------------------------------------------------------------------------------
@@ -293,9 +361,7 @@ def put_off(watch: Watch, seconds: float, trouble: str, *, looked: bool = True) 
 
 def class_of(workspace: Workspace, at: datetime) -> str:
     """While somebody has a page open, background looks leave more of the minute to their decisions."""
-    recent = timedelta(seconds=WATCHED_FOR_SECONDS)
-    people = Look.objects.filter(workspace=workspace, at__gte=at - recent).exists()
-    return "poll_beside_people" if people else "poll"
+    return BESIDE_PEOPLE if on_screens(workspace, at) else ALONE
 
 
 # Each makes its requests (the first is paid for), writes the mirror, and says when to look again:
@@ -496,6 +562,19 @@ def look_at_outgoing(line, watch) -> float | None:
     return None if row.settled_at else cadence.HOUR
 
 
+def look_at_deliveries(line, watch) -> float | None:
+    """The first page of what goes out; what it does not show is read singly, the longest unread first."""
+    workspace = watch.workspace
+    rows = {row.upstream_id: row for row in publishing(workspace).order_by("seen_at")}
+    for remote in line.api.outgoing.list(limit=PAGE).items:
+        if rows.pop(remote.id, None):
+            mirroring.outgoing(workspace, remote)
+    for upstream_id in list(rows)[:MISSED_AT_MOST]:
+        line.spend("poll")
+        mirroring.outgoing(workspace, line.api.outgoing.get(upstream_id))
+    return cadence.HOUR if publishing(workspace).exists() else None
+
+
 def look_at_unknown(line, watch) -> float | None:
     return reconciling.look(line, watch.workspace)
 
@@ -539,6 +618,7 @@ LOOKS = {
     "source_posts": look_at_source_posts,
     "sync": look_at_sync,
     "outgoing": look_at_outgoing,
+    "deliveries": look_at_deliveries,
     "voice": look_at_voice,
     "unknown": look_at_unknown,
 }

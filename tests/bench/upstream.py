@@ -17,6 +17,7 @@ LIMIT = 60  # requests a minute and key (contracts, "Rate limits")
 START = 60.0 * 34_000_000  # the epoch second at which every simulation begins: a full minute
 WATCHED_EVERY = 20  # one in twenty posts is on somebody's screen
 PERSONAS = 4
+PAGE_ASKS_EVERY = 2.0  # seconds; an open page, while something on it is in flight
 
 
 def moment(at: float) -> datetime:
@@ -33,6 +34,7 @@ class Job:
     lasts: tuple[float, ...]
     watched: bool
     id: str
+    phase: float = 0.0  # where in its interval the page asks that shows it, from 0 to 1
 
     @property
     def done(self) -> float:
@@ -84,7 +86,7 @@ def make_jobs(
         lasts = tuple(DURATIONS[durations](place, span.low, span.high) for place in places)
         is_watched = number % watched == watched // 2
         name = str(uuid.UUID(int=rng.getrandbits(128)))
-        jobs.append(Job(started, rng.randrange(PERSONAS), media, lasts, is_watched, name))
+        jobs.append(Job(started, rng.randrange(PERSONAS), media, lasts, is_watched, name, rng.random()))
     return jobs
 
 
@@ -204,6 +206,7 @@ class Outcome:
     refused: int = 0
     late: list[float] = field(default_factory=list)  # from done to seen
     watched: list[float] = field(default_factory=list)
+    shown: list[float] = field(default_factory=list)  # from done to being on the page of who looks
     waits: list[float] = field(default_factory=list)  # of decisions
     queries: int = 0  # of the costliest plan
     planned: int = 0  # how many posts were in flight then
@@ -214,7 +217,7 @@ class Outcome:
             self.watched.append(at - job.done)
 
     def __iadd__(self, other: "Outcome") -> "Outcome":
-        for name in ("posts", "calls", "refused", "late", "watched", "waits"):
+        for name in ("posts", "calls", "refused", "late", "watched", "shown", "waits"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         if other.planned >= self.planned:
             self.queries, self.planned = other.queries, other.planned
@@ -252,7 +255,7 @@ def documented_loop(service: Service, decisions: list[float], until: float) -> O
     queue = [(job.started + 5, rng.random(), "poll", job, 5.0, 1) for job in service.jobs]
     queue += [(at, rng.random(), "decide", at, 0.0, DECISION_COSTS) for at in decisions]
     heapq.heapify(queue)
-    polls = 0
+    polls, unseen = 0, {job.id: job for job in service.jobs}
     while queue and queue[0][0] < until:
         at, _, what, subject, pause, count = heapq.heappop(queue)
         service.pass_time(at)
@@ -270,10 +273,10 @@ def documented_loop(service: Service, decisions: list[float], until: float) -> O
         polls += 1
         if subject.done <= at:
             out.saw(subject, at)
+            del unseen[subject.id]
         elif count < 60:
             pause = min(60.0, pause * 1.5)
             heapq.heappush(queue, (at + pause, rng.random(), what, subject, pause, count + 1))
-    for job in service.jobs[len(out.late) :] if len(out.late) < len(service.jobs) else ():
-        out.late.append(max(0.0, until - job.done))  # never seen: at least so late
+    out.late += [max(0.0, until - job.done) for job in unseen.values()]  # never seen: at least so late
     out.calls, out.refused = polls, service.refused
     return out

@@ -3,9 +3,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewqueue.rules import cadence
-from reviewqueue.rules.cadence import SPANS, Pending, debt, lateness, pause_when_late, worth_looking
+from reviewqueue.rules.cadence import (
+    ENOUGH,
+    SPANS,
+    Pending,
+    debt,
+    lateness,
+    learned,
+    pause_when_late,
+    worth_looking,
+)
 
-IMAGE = SPANS["image"]
+IMAGE, VIDEO = SPANS["image"], SPANS["video"]
 
 
 def test_the_documented_ranges():
@@ -52,11 +61,19 @@ def test_one_look_for_many_pays_sooner():
     assert worth_looking(one * 20, used_share=0)
 
 
-def test_nothing_waits_longer_than_twenty_seconds_and_four_when_watched():
-    late = Pending(IMAGE, age=120, looked_age=99)
-    assert worth_looking([late], used_share=1)
-    watched = Pending(IMAGE, age=25, looked_age=20.5, watched=True)
-    assert worth_looking([watched], used_share=1)
+def test_looks_begin_closely_and_grow_rare_and_come_every_four_seconds_when_watched():
+    """Whatever is owed, and however dear a look is."""
+
+    def is_due(age, since, span=VIDEO, **facts):
+        return bool(worth_looking([Pending(span, age, max(0, age - since), **facts)], used_share=1))
+
+    assert (is_due(70, 70), is_due(72, 72)) == (False, True)  # ten seconds from when it can be ready
+    assert (is_due(120, 16), is_due(120, 18)) == (False, True)
+    assert (is_due(250, 32), is_due(250, 34)) == (False, True)
+    assert (is_due(63, 63, watched=True), is_due(64.5, 64.5, watched=True)) == (False, True)
+    assert (is_due(250, 3, watched=True), is_due(250, 4, watched=True)) == (False, True)
+    known = learned(VIDEO, [200 + number % 90 for number in range(ENOUGH)])
+    assert (is_due(180, 21, known), is_due(180, 22, known)) == (False, True)
 
 
 def test_what_is_watched_and_overdue_goes_before_a_page_full_of_others():
@@ -92,3 +109,47 @@ def test_what_goes_faster_than_documented_is_late_sooner_and_looked_at_sooner():
     assert (quick.low, quick.high, quick.limit) == (IMAGE.low / 6, IMAGE.high / 6, IMAGE.limit / 6)
     assert pause_when_late(quick, 51) == 10
     assert pause_when_late(quick, 101) == 600
+
+
+# ---- learned from the past -----------------------------------------------------------------------------
+
+SLOW = [65 + number % 20 for number in range(2 * ENOUGH)]  # images that were seen after 65 to 84 seconds
+
+
+def test_too_little_of_the_past_says_nothing():
+    assert learned(IMAGE, SLOW[: ENOUGH - 1]) == IMAGE
+    nothing = [0.0, -5.0, IMAGE.limit + 1, 40_000.0]  # over when first seen, or only seen after a night off
+    assert learned(IMAGE, [*SLOW[: ENOUGH - 1], *nothing]) == IMAGE
+    assert learned(IMAGE, SLOW[:ENOUGH]) != IMAGE
+
+
+def test_looking_begins_shortly_before_what_took_least():
+    """Before, and not with it: else what became faster would never be found to be so."""
+    slow = learned(IMAGE, SLOW)
+    assert slow.earliest == pytest.approx(0.8 * 60)  # seen five seconds after it was done
+    assert not worth_looking([Pending(slow, age=47, looked_age=0, watched=True)], used_share=0)
+    assert worth_looking([Pending(slow, age=62, looked_age=0, watched=True)], used_share=0)
+    assert worth_looking([Pending(IMAGE, age=47, looked_age=0)], used_share=0)
+
+
+def test_half_of_the_past_is_done_by_its_middle_and_some_runs_over():
+    slow = learned(IMAGE, SLOW)
+    assert slow.done_by(70) == pytest.approx(0.5, abs=0.05)
+    assert 0.95 <= slow.done_by(80) < slow.done_by(200) < 1
+
+
+@given(st.lists(st.floats(0.01, 300), min_size=ENOUGH, max_size=200), st.floats(0, 900), st.floats(0, 900))
+def test_whatever_the_past_was_the_chance_only_grows(durations, one, other):
+    span = learned(IMAGE, durations)
+    younger, older = sorted((one, other))
+    assert 0 <= span.done_by(younger) <= span.done_by(older) < 1
+
+
+def test_what_is_late_stays_so_by_the_documents():
+    slow = learned(IMAGE, SLOW)
+    assert (slow.low, slow.high, slow.limit) == (IMAGE.low, IMAGE.high, IMAGE.limit)
+    assert pause_when_late(slow, IMAGE.limit + 1) == 60
+
+
+def test_a_past_goes_faster_with_its_service():
+    assert learned(IMAGE, SLOW).faster(6).earliest == pytest.approx(8)

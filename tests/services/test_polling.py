@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 
 from reviewqueue.clock import now
 from reviewqueue.models import Event, GeneratedPost, Look, Persona, RateBudget, UpstreamKey, Watch
@@ -181,17 +182,134 @@ def test_the_posts_of_a_persona_that_is_gone_are_not_asked_for(workspace, ines):
 
 
 def test_jobs_are_planned_by_how_long_they_run(workspace, ines):
-    job = ines.sync_jobs.create(workspace=workspace, upstream_id="job-1", asked_at=now(), seen_at=now())
-    facts = {"workspace": workspace, "seen_at": now(), "status": "publishing"}
-    out = factories.make_post(ines).outgoing.create(
-        upstream_id="out-1", asked_at=now() - timedelta(seconds=30), **facts
-    )
+    sync = job_of(ines, "sync", 0)
+    out = job_of(ines, "outgoing", 30)
     assert planned(workspace) == [("outgoing", str(out.pk))]  # a sync takes half a minute at least
     ines.sync_jobs.update(asked_at=now() - timedelta(minutes=2))
-    assert set(planned(workspace)) == {("outgoing", str(out.pk)), ("sync", str(job.pk))}
+    voice = job_of(ines, "voice", 90)
+    found = {("outgoing", str(out.pk)), ("sync", str(sync.pk)), ("voice", str(voice.pk))}
+    assert set(planned(workspace)) == found
     ines.sync_jobs.update(ended_at=now())
     workspace.outgoing.update(settled_at=now())
+    watches.drop(workspace.pk, "voice", voice.pk)
     assert planned(workspace) == []
+
+
+def job_of(persona, kind: str, started_before: float, *, looked_before: float | None = None):
+    """A sync, a delivery or a voice conversion that runs since so many seconds."""
+    at = now()
+    asked_at = at - timedelta(seconds=started_before)
+    facts = {"workspace": persona.workspace, "upstream_id": factories.uid(), "seen_at": at}
+    if kind == "sync":
+        row = persona.sync_jobs.create(asked_at=asked_at, **facts)
+    elif kind == "outgoing":
+        post = factories.make_post(persona)
+        row = post.outgoing.create(asked_at=asked_at, status="publishing", **facts)
+    else:
+        row = factories.make_post(persona, media_type="video").items.get()
+        row.voice_asked_at = asked_at
+        row.save()
+        watches.add(persona.workspace_id, "voice", row.pk)
+    if looked_before is not None:
+        watch = watches.add(persona.workspace_id, kind, row.pk)
+        Watch.objects.filter(pk=watch.pk).update(looked_at=at - timedelta(seconds=looked_before))
+    return row
+
+
+JOBS = {"sync": "sync", "outgoing": "delivery", "voice": "voice"}  # each with the name of its range
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_a_job_that_somebody_waits_for_is_looked_at_earlier(workspace, ines, ana_of, kind):
+    """A delivery and a voice by their post, a sync by any page; and each with the queue open."""
+    low = cadence.SPANS[JOBS[kind]].low
+    job = job_of(ines, kind, low + 5, looked_before=6)
+    assert planned(workspace) == []
+    post = None if kind == "sync" else job.post
+    Look.objects.create(workspace=workspace, member=ana_of, post=post, at=now())
+    assert planned(workspace) == [(kind, str(job.pk))]
+    Look.objects.update(post=factories.make_post(ines))  # of something else
+    assert planned(workspace) == []
+    Look.objects.update(post=None)
+    assert planned(workspace) == [(kind, str(job.pk))]
+
+
+@pytest.mark.parametrize("kind", JOBS)
+@pytest.mark.parametrize(
+    ("limits", "looked_before", "is_due"),
+    [
+        (1.2, 4, False),  # past its limit: every minute
+        (1.9, 61, True),
+        (24, 1800, False),  # stuck: hourly …
+        (24, 3601, True),
+        (cadence.DAY / 180 + 50, 7200, False),  # … for a day, and then no more
+    ],
+)
+def test_a_job_that_never_ends_is_looked_at_ever_more_rarely(
+    workspace, ines, ana_of, kind, limits, looked_before, is_due
+):
+    Look.objects.create(workspace=workspace, member=ana_of, post=None, at=now())  # and nobody can hasten it
+    span = cadence.SPANS[JOBS[kind]]
+    job = job_of(ines, kind, limits * span.limit, looked_before=looked_before)
+    assert planned(workspace) == ([(kind, str(job.pk))] if is_due else [])
+
+
+def test_one_list_answers_for_all_that_is_being_published(service, workspace, ines):
+    """The oldest is missing from the page, so it is read by itself."""
+    rows = [job_of(ines, "outgoing", 40 - number) for number in range(4)]
+    assert planned(workspace) == [("deliveries", "")]
+    ended = [told_out(row, "published") for row in rows[1:3]]
+    service.says["/v1/publishing/posts"] = [*ended, told_out(rows[3], "publishing")]
+    service.says[f"/v1/publishing/posts/{rows[0].upstream_id}"] = told_out(rows[0], "failed")
+    watch = look(watches.add(workspace.pk, "deliveries"))
+    assert len(service.asked) == 2
+    assert len(RateBudget.objects.get(pk=key_of(workspace).fingerprint).stamps) == 2
+    assert [bool(row.settled_at) for row in workspace.outgoing.order_by("asked_at")] == [True] * 3 + [False]
+    assert planned(workspace) == []  # the one that is left was read just now
+    Watch.objects.filter(pk=watch.pk).update(looked_at=now() - timedelta(seconds=20))
+    assert planned(workspace) == [("outgoing", str(rows[3].pk))]
+    service.says["/v1/publishing/posts"] = [told_out(rows[3], "published")]
+    assert look(watch) is None
+
+
+def told_out(row, status: str) -> dict:
+    deliveries = [{"id": f"delivery-{row.upstream_id}", "status": status, "platform": "instagram"}]
+    return {"id": row.upstream_id, "status": status, "deliveries": deliveries}
+
+
+def test_without_a_list_of_what_goes_out_each_is_read_by_itself(service, workspace, ines):
+    """The list is inferred; a service may not have it."""
+    rows = [job_of(ines, "outgoing", 40) for _ in range(2)]
+    assert look(watches.add(workspace.pk, "deliveries")).failures == 1
+    assert set(planned(workspace)) == {("outgoing", str(row.pk)) for row in rows}
+
+
+def test_two_voices_of_one_post_are_one_read(service, workspace, ines):
+    """The read of the post tells of both."""
+    voice = job_of(ines, "voice", 60)
+    other = factories.make_item(voice.post, position=1, media_type="video")
+    other.voice_asked_at = voice.voice_asked_at
+    other.save()
+    watches.add(workspace.pk, "voice", other.pk)
+    assert len(planned(workspace)) == 2
+    service.says[f"/v1/generated-posts/{voice.post.upstream_id}"] = told(voice.post)
+    look(watches.add(workspace.pk, "voice", voice.pk))
+    assert planned(workspace) == []
+
+
+def test_when_to_look_is_learned_from_what_the_workspace_made(workspace, ines):
+    """Its images take a minute and a half: a look at forty seconds would be wasted."""
+    cache.clear()
+    post = running(ines, 40)
+    assert planned(workspace) == [("post", str(post.pk))]
+    begun = now() - timedelta(hours=1)
+    made = factories.make_post(ines, items=cadence.ENOUGH, made_at=begun)
+    made.items.update(ended_at=begun + timedelta(seconds=90))
+    factories.make_operation(made, "generate", state="succeeded")
+    cache.clear()
+    assert planned(workspace) == []
+    type(post).objects.filter(pk=post.pk).update(asked_at=now() - timedelta(seconds=95))
+    assert planned(workspace) == [("post", str(post.pk))]
 
 
 def test_a_minute_that_is_used_up_plans_nothing(workspace, ines, ana_of):
