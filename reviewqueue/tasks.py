@@ -1,11 +1,16 @@
 """What the worker runs. A task carries an id, makes one service call, and may run twice or never."""
 
+from functools import cache
+
 from reviewqueue.clock import now
 from reviewqueue.models import Heartbeat
-from reviewqueue.services import media, operations, polling
+from reviewqueue.services import media, operations, polling, restoring
+
+look_back = cache(restoring.keep_watch)  # once a process, before it sends anything
 
 
 def send_operation(operation_id: str) -> None:
+    look_back()
     operations.send(operation_id)
 
 
@@ -18,5 +23,12 @@ def look(watch_id: str) -> None:
 
 
 def beat() -> None:
-    """Shows that the whole way through the worker works: the supervisor and /readyz read it."""
+    """Nothing to do: what counts is to come through."""
+
+
+def beaten(task) -> None:
+    """Called by the monitor, the last process on a task's way: the supervisor and /readyz read what it says.
+
+    A cluster whose monitor hangs goes on working, but no task is ever taken off its queue again.
+    """
     Heartbeat.objects.update_or_create(name="worker", defaults={"at": now()})

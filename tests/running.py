@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -122,6 +123,37 @@ class Running:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.output.close()
+
+
+def processes_of(folder: Path) -> dict[int, str]:
+    """Every living process of the program whose data lie there: pid and command line."""
+    found = {}
+    wanted = f"LOUPE_DATA_DIR={folder}".encode()
+    for place in Path("/proc").iterdir():
+        if not place.name.isdigit():
+            continue
+        try:
+            state = (place / "stat").read_text().rpartition(")")[2].split()[0]
+            if state not in "ZX" and wanted in (place / "environ").read_bytes().split(b"\0"):
+                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+def until(true, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.1)
+
+
+def is_ready(loupe: Running) -> bool:
+    try:
+        urllib.request.urlopen(f"{loupe.address}/readyz", timeout=2).close()
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
 
 
 STOCK = """

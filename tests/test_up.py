@@ -9,14 +9,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, Running, environment, free_port, prepare
+from tests.running import ROOT, Running, environment, free_port, is_ready, prepare, processes_of, until
 
 HASTE = "20"  # a process that is silent for 120 s is hung; here for 6
 
@@ -161,37 +158,6 @@ def test_the_bootstrap_parses_for_an_old_python():
 # ---- the running program -----------------------------------------------------------------------------
 
 
-def processes_of(folder: Path) -> dict[int, str]:
-    """Every living process of the program whose data lie there: pid and command line."""
-    found = {}
-    wanted = f"LOUPE_DATA_DIR={folder}".encode()
-    for place in Path("/proc").iterdir():
-        if not place.name.isdigit():
-            continue
-        try:
-            state = (place / "stat").read_text().rpartition(")")[2].split()[0]
-            if state not in "ZX" and wanted in (place / "environ").read_bytes().split(b"\0"):
-                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-    return found
-
-
-def until(true, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
-
-
-def is_ready(loupe: Running) -> bool:
-    try:
-        urllib.request.urlopen(f"{loupe.address}/readyz", timeout=2).close()
-    except (urllib.error.URLError, OSError):
-        return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
     """A migrated data folder without a sandbox: what the processes themselves need, and no more."""
@@ -258,6 +224,6 @@ def test_whatever_hangs_is_killed_and_started_again(loupe):
     for pid in before.values():
         os.killpg(pid, signal.SIGSTOP)
     for name, words in CHILDREN.items():
-        until(lambda name=name, words=words: leader(loupe, words) not in (0, before[name]), 40)
+        until(lambda name=name, words=words: leader(loupe, words) not in (0, before[name]))
         assert f"{name:>6} | silent for" in loupe.log()
     until(lambda: is_ready(loupe))

@@ -11,6 +11,7 @@ from reviewqueue.models.review import Decision
 from reviewqueue.models.source import Source, SourceMedia, SourcePost, SyncJob
 from reviewqueue.models.workspace import (
     Heartbeat,
+    Instance,
     Member,
     PriceList,
     RateBudget,
@@ -34,6 +35,7 @@ __all__ = [
     "GeneratedPost",
     "Heartbeat",
     "Hold",
+    "Instance",
     "Look",
     "MediaFile",
     "MediaItem",

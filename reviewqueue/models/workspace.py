@@ -1,5 +1,6 @@
 """People, the wall between teams, and the keys that open the services."""
 
+import uuid
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -142,6 +143,7 @@ class UpstreamKey(Row):
     trouble = models.CharField(max_length=300, blank=True)
     checked_at = models.DateTimeField(null=True)
     failures = models.PositiveSmallIntegerField(default=0)  # transport failures in a row
+    outcomes = models.JSONField(default=list)  # of the last minute: [epoch seconds, 1 for a failure]
     opened_at = models.DateTimeField(null=True)  # since when the breaker is open
     answered_at = models.DateTimeField(null=True)  # the last usable answer
     created_at = models.DateTimeField(default=timezone.now)
@@ -274,3 +276,21 @@ class Heartbeat(models.Model):
 
     def __str__(self):
         return self.name
+
+
+class Instance(models.Model):
+    """This database, as the data folders of its processes know it (services/restoring.py). One row.
+
+    The leading poller counts `mark` up; a database that was put back from a backup is behind the mark that
+    it had reached.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    name = models.UUIDField(default=uuid.uuid4, editable=False)
+    mark = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_instance")]
+
+    def __str__(self):
+        return f"{self.name} at {self.mark}"

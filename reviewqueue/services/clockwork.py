@@ -92,4 +92,4 @@ def lead(name: str, holder: str, *, at: datetime | None = None) -> bool:
 
 
 def beat_through_worker() -> None:
-    async_task("reviewqueue.tasks.beat", save=False)
+    async_task("reviewqueue.tasks.beat", hook="reviewqueue.tasks.beaten")

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 
 from reviewqueue.clock import now, pace, wait
 from reviewqueue.models import RateBudget, UpstreamKey
+from reviewqueue.models.base import held
 
 MINUTE = 60.5  # seconds; half a second against the edge of the service's own window
 CLOCKS_APART = 1.0  # seconds between a request's place in our minute and in the service's
@@ -23,6 +24,9 @@ STRETCH = 12.0  # seconds in which polls use no more than their part of the minu
 CEILING = {"decide": 1.0, "wait": 0.92, "reconcile": 0.85, "poll": 0.93, "poll_beside_people": 0.8}
 
 BREAKER_OPENS_AFTER = 5  # failures in a row
+BREAKER_OPENS_AT = 0.5  # or this share of failures
+BREAKER_OUTCOMES = 10  # among at least so many outcomes
+BREAKER_WINDOW = 60  # seconds
 BREAKER_HALF_OPEN_AFTER = 30  # seconds
 PROBE_EVERY = 60  # seconds, while the key is rejected
 
@@ -159,27 +163,56 @@ def is_half_open(key: UpstreamKey) -> bool:
     return key.opened_at is not None and not is_open(key)
 
 
+@transaction.atomic
 def answered(key: UpstreamKey) -> bool:
-    """A usable answer came. True if the key was in trouble until now."""
-    was_in_trouble = bool(key.failures or key.opened_at or key.state != UpstreamKey.State.WORKING)
-    facts = {"failures": 0, "opened_at": None, "answered_at": now(), "trouble": ""}
-    facts["state"] = UpstreamKey.State.WORKING
-    UpstreamKey.objects.filter(pk=key.pk).update(**facts)
-    for name, value in facts.items():
-        setattr(key, name, value)
-    return was_in_trouble
+    """A usable answer came. True if the key was in trouble until now.
+
+    An open breaker is closed by the look that is made half a minute later, not by what was still under way
+    when it opened; it then counts anew.
+    """
+    row = _held(key)
+    stays_open = is_open(row)
+    was_in_trouble = bool(row.failures or row.opened_at or row.state != UpstreamKey.State.WORKING)
+    row.outcomes = _outcomes(row, failed=0) if row.opened_at is None or stays_open else []
+    row.failures, row.answered_at, row.state = 0, now(), UpstreamKey.State.WORKING
+    if not stays_open:
+        row.opened_at, row.trouble = None, ""
+    _keep(row, key)
+    return was_in_trouble and not stays_open
 
 
+@transaction.atomic
 def failed(key: UpstreamKey, reason: str) -> bool:
     """The service did not answer, or with a 5xx. True if the breaker opened by it."""
-    key.refresh_from_db(fields=["failures", "opened_at"])
-    key.failures += 1
-    key.trouble = reason[:300]
-    opens = key.failures >= BREAKER_OPENS_AFTER
-    if opens:
-        key.opened_at = now()
-    key.save(update_fields=["failures", "trouble", "opened_at"])
-    return opens and key.failures == BREAKER_OPENS_AFTER
+    row = _held(key)
+    was_closed = row.opened_at is None
+    row.failures, row.trouble = min(row.failures + 1, 32_000), reason[:300]
+    row.outcomes = _outcomes(row, failed=1)
+    fails = sum(outcome[1] for outcome in row.outcomes)
+    is_poor = len(row.outcomes) >= BREAKER_OUTCOMES and fails >= BREAKER_OPENS_AT * len(row.outcomes)
+    if is_half_open(row) or row.failures >= BREAKER_OPENS_AFTER or is_poor:
+        row.opened_at = now()
+    _keep(row, key)
+    return was_closed and row.opened_at is not None
+
+
+def _held(key: UpstreamKey) -> UpstreamKey:
+    """The row as it is now, and as nobody else changes it; the copy itself if the key was taken away."""
+    return held(UpstreamKey.objects).filter(pk=key.pk).first() or key
+
+
+def _outcomes(row: UpstreamKey, *, failed: int) -> list:
+    """Those of the last minute and one more: when, and whether it was a failure."""
+    at = time.time()
+    return [one for one in row.outcomes if one[0] > at - pace(BREAKER_WINDOW)] + [[round(at, 2), failed]]
+
+
+def _keep(row: UpstreamKey, key: UpstreamKey) -> None:
+    """Write what an outcome changes, and tell it to the caller's own copy of the row."""
+    names = ("failures", "outcomes", "opened_at", "answered_at", "trouble", "state")
+    UpstreamKey.objects.filter(pk=row.pk).update(**{name: getattr(row, name) for name in names})
+    for name in names:
+        setattr(key, name, getattr(row, name))
 
 
 def rejected(key: UpstreamKey, reason: str) -> bool:

@@ -1,18 +1,28 @@
 """After a backup was put back: what is queued in it may have been done long ago, so nothing is sent.
 
 Everything that was not settled is stopped, looked for at the service, and let go on only by a person
-(reliability note 3.9).
+(reliability note 3.9). `manage.py after_restore` says so; and a database that is behind what a data folder
+remembers of it says so by itself. A folder that remembers nothing of it (a new one, a container's own, that
+of another database) proves nothing, and one that was put back together with the database neither.
 """
 
+import logging
+import os
+from pathlib import Path
+
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F
 
 from reviewqueue.clock import now
-from reviewqueue.models import MediaItem, Operation, SignInLink, Watch, Workspace
+from reviewqueue.models import Instance, MediaItem, Operation, SignInLink, Watch, Workspace
+from reviewqueue.models.base import held
 from reviewqueue.services import media, operations, watches
 from reviewqueue.services.operations import Blocked
 from reviewqueue.upstream import errors
+
+log = logging.getLogger("loupe.restoring")
 
 FENCES = 1_000_000  # beyond any number that a sender of the lost time can hold
 STOPPED = "A backup was restored; it may have been done already."
@@ -21,6 +31,7 @@ STOPPED = "A backup was restored; it may have been done already."
 @transaction.atomic
 def after_restore() -> dict[str, int]:
     """Stop all that is not settled, sign everybody out. Returns how many of each."""
+    go_on(instance())
     open_ones = Operation.objects.open().select_related("workspace", "post__persona", "persona", "item")
     counts = {"stopped": 0, "unknown": 0}
     Operation.objects.open().update(fence=F("fence") + FENCES, picked_until=None)
@@ -78,3 +89,61 @@ def as_mirrored(operation: Operation) -> dict | None:
         made = operation.workspace.posts.filter(source_post_id=operation.source_post_id)
         return {"posts": list(made.exclude(upstream_id="").values_list("upstream_id", flat=True))}
     return None
+
+
+# ---- noticing it -------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def keep_watch(*, counts: bool = False) -> bool:
+    """Whether a backup was put back under our feet; then everything is stopped, once.
+
+    Asked before anything is sent: when the processes are prepared and when each of them starts. `counts`: by
+    the leading poller, who takes the mark one further.
+    """
+    ours = instance()
+    was_put_back = remembered(ours) > ours.mark
+    if was_put_back:
+        log.critical("A backup was put back (mark %s of %s): stopping", ours.mark, remembered(ours))
+        after_restore()
+    elif counts:
+        go_on(ours)
+    else:
+        transaction.on_commit(lambda: remember(ours))
+    return was_put_back
+
+
+def instance() -> Instance:
+    """This database's own row, held until the transaction ends."""
+    Instance.objects.get_or_create(pk=1)
+    return held(Instance.objects).get(pk=1)
+
+
+def go_on(ours: Instance) -> None:
+    """One mark further than the database and this folder have been."""
+    ours.mark = max(ours.mark, remembered(ours)) + 1
+    ours.save(update_fields=["mark"])
+    transaction.on_commit(lambda: remember(ours))
+
+
+def memory(ours: Instance) -> Path:
+    return settings.DATA_DIR / f"instance-{ours.name.hex}"
+
+
+def remembered(ours: Instance) -> int:
+    """The mark that this folder saw the database reach; 0 if it never saw it."""
+    try:
+        return int(memory(ours).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def remember(ours: Instance) -> None:
+    """Written after the commit, so that the folder is never ahead of a database that was left alone."""
+    path = memory(ours)
+    try:
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        fresh.write_text(str(ours.mark))
+        fresh.replace(path)
+    except OSError as error:
+        log.warning("The data folder could not be written, so a restore will not be noticed: %s", error)

@@ -72,6 +72,7 @@ def store_key(workspace: Workspace, secret: str, *, granted: list[str] | None = 
             "state": UpstreamKey.State.UNCHECKED,
             "trouble": "",
             "failures": 0,
+            "outcomes": [],
             "opened_at": None,
             "checked_at": None,
         },

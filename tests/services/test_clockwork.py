@@ -174,4 +174,6 @@ def test_the_heartbeat_goes_the_whole_way_through_the_worker(db):
     assert hinted() == [("beat",)]
     assert not Heartbeat.objects.filter(name="worker").exists()
     tasks.beat()
+    assert not Heartbeat.objects.filter(name="worker").exists()  # the monitor has not seen it yet
+    tasks.beaten(None)
     assert now() - Heartbeat.objects.get(name="worker").at < timedelta(seconds=5)

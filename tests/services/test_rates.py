@@ -1,10 +1,12 @@
 """One minute of sixty requests, shared by everybody who uses the key."""
 
 import time
+from datetime import timedelta
 
 import pytest
 
-from reviewqueue.models import RateBudget
+from reviewqueue.clock import now
+from reviewqueue.models import RateBudget, UpstreamKey
 from reviewqueue.services import rates
 from tests.world import from_threads, only_postgresql
 
@@ -149,6 +151,95 @@ def test_under_a_time_scale_the_minute_is_shorter(settings):
 def test_each_key_has_a_minute_of_its_own():
     fill(60)
     assert rates.grant("another", 1, "decide", at=AT).given
+
+
+# ---- the breaker -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def key(workspace):
+    return workspace.keys.get()
+
+
+def come(key: UpstreamKey, outcomes: str) -> list[bool]:
+    """One outcome a letter: `f` for a failure. Whether the breaker was open after each."""
+    seen = []
+    for letter in outcomes:
+        rates.failed(key, "503") if letter == "f" else rates.answered(key)
+        seen.append(rates.is_open(key))
+    return seen
+
+
+def half_a_minute_later(key: UpstreamKey) -> None:
+    UpstreamKey.objects.filter(pk=key.pk).update(opened_at=now() - timedelta(seconds=31))
+    key.refresh_from_db()
+
+
+def test_five_in_a_row_open_the_breaker(key):
+    assert come(key, "affff") == [False] * 5
+    assert come(key, "a" * 9 + "fffff")[-2:] == [False, True]
+
+
+def test_half_of_ten_in_a_minute_open_the_breaker(key):
+    """However they are strewn among the answers."""
+    assert come(key, "afafafafa") == [False] * 9  # nine are too few
+    assert come(key, "f") == [True]
+    key.refresh_from_db()
+    assert (key.failures, key.opened_at is not None) == (1, True)
+
+
+def test_less_than_half_of_them_do_not(key):
+    assert not any(come(key, "aaf" * 10))
+
+
+def test_what_is_longer_ago_than_a_minute_does_not_count(key):
+    come(key, "afafafafa")
+    UpstreamKey.objects.update(outcomes=[[at - 60, fails] for at, fails in key.outcomes])
+    assert come(key, "f") == [False]
+    key.refresh_from_db()
+    assert len(key.outcomes) == 1
+
+
+def test_what_was_under_way_does_not_close_it(key):
+    come(key, "fffff")
+    assert come(key, "a") == [True]
+    key.refresh_from_db()
+    assert key.trouble == "503"
+
+
+def test_one_answer_after_half_a_minute_closes_it_and_it_counts_anew(key):
+    come(key, "afafafafaf")
+    half_a_minute_later(key)
+    assert rates.is_half_open(key)
+    assert rates.answered(key)
+    key.refresh_from_db()
+    assert (key.opened_at, key.outcomes, key.trouble) == (None, [], "")
+    assert come(key, "affff") == [False] * 5
+
+
+def test_one_failure_after_half_a_minute_opens_it_again(key):
+    come(key, "afafafafaf")
+    half_a_minute_later(key)
+    UpstreamKey.objects.update(outcomes=[])  # those before it are more than a minute ago
+    assert not rates.failed(key, "504")  # it is no news
+    assert rates.is_open(key)
+
+
+def test_a_key_that_was_taken_away_meanwhile_is_no_trouble(key):
+    UpstreamKey.objects.all().delete()
+    rates.failed(key, "503")
+    rates.answered(key)
+    assert not UpstreamKey.objects.exists()
+
+
+@only_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_no_outcome_is_lost_among_many_processes(workspace):
+    key = workspace.keys.get()
+    opened = from_threads(8, lambda _: rates.failed(UpstreamKey.objects.get(pk=key.pk), "503"))
+    key.refresh_from_db()
+    assert (key.failures, len(key.outcomes)) == (8, 8)
+    assert opened.count(True) == 1
 
 
 # ---- several processes -----------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 
-from reviewqueue.models import Operation, SignInLink
+from reviewqueue import tasks
+from reviewqueue.models import Instance, Operation, SignInLink
 from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import accounts, clockwork, operations, reconciling, resolving, restoring
 from tests.asking import ASK, look, lost
@@ -99,6 +100,107 @@ def test_the_poller_sends_nothing_of_it(oat):
         clockwork.turn(spare=lambda call: call())
         clockwork.turn(spare=lambda call: call())
     assert oat.effects("approve") == []
+
+
+# ---- noticed by itself ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir()
+    return settings.DATA_DIR
+
+
+def watch(times: int = 0) -> bool:
+    """A process starts; with `times` the leading poller takes that many marks."""
+    with committing():
+        seen = [restoring.keep_watch(counts=bool(times)) for _ in range(times or 1)]
+    return any(seen)
+
+
+def put_back(mark: int) -> None:
+    """The row as it stands in an older backup."""
+    Instance.objects.update(mark=mark)
+
+
+def test_a_database_that_goes_on_is_left_alone(oat, folder):
+    operation = ASK["approve"](oat)
+    assert not watch()
+    assert not watch(times=3)
+    assert not watch()
+    operation.refresh_from_db()
+    assert (operation.state, Instance.objects.get().mark) == ("queued", 3)
+
+
+def test_a_database_behind_what_the_folder_remembers_was_put_back(oat, folder, client):
+    operation = ASK["approve"](oat)
+    client.force_login(oat.ana.user)
+    watch(times=5)
+    put_back(4)
+    assert watch()
+    operation.refresh_from_db()
+    assert (operation.state, operation.blocked_by) == ("blocked", "restore")
+    assert not Session.objects.exists()
+    assert not watch()  # once
+    assert not watch(times=1)
+    put_back(6)
+    assert watch(times=1)  # an old one again, under the running poller
+
+
+def test_the_worker_notices_before_it_sends(oat, folder):
+    operation = ASK["approve"](oat)
+    Operation.objects.update(not_before=reconciling.now())
+    watch(times=5)
+    put_back(2)
+    tasks.look_back.cache_clear()
+    with committing():
+        tasks.send_operation(str(operation.pk))
+    operation.refresh_from_db()
+    assert (operation.state, operation.blocked_by) == ("blocked", "restore")
+    assert oat.effects("approve") == []
+
+
+def test_a_folder_that_remembers_nothing_proves_nothing(oat, folder):
+    """A container's own, gone with each start; or a file that nobody can read."""
+    operation = ASK["approve"](oat)
+    watch(times=5)
+    [memory] = folder.iterdir()
+    put_back(3)
+    memory.write_text("")
+    assert not watch()
+    put_back(1)
+    memory.unlink()
+    assert not watch()
+    operation.refresh_from_db()
+    assert operation.state == "queued"
+
+
+def test_another_database_in_the_same_folder_is_another_matter(oat, folder):
+    watch(times=5)
+    first = Instance.objects.get()
+    Instance.objects.all().delete()
+    assert not watch(times=1)
+    Instance.objects.update(name=first.name, mark=first.mark)
+    assert not watch()  # and back to the first
+
+
+def test_the_command_is_not_repeated_by_what_starts_after_it(oat, folder):
+    operation = ASK["approve"](oat)
+    watch(times=5)
+    put_back(2)
+    with committing():
+        call_command("after_restore", stdout=StringIO())
+    Operation.objects.filter(pk=operation.pk).update(state="queued", blocked_by="")
+    assert not watch()
+    operation.refresh_from_db()
+    assert operation.state == "queued"
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(oat, folder):
+    folder.rmdir()
+    assert not watch(times=2)
+    assert Instance.objects.get().mark == 2
 
 
 def test_operations_are_exported_a_line_each(oat):

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from reviewqueue.models import User, Workspace
-from reviewqueue.services import filling, setup
+from reviewqueue.services import filling, restoring, setup
 
 
 class Command(BaseCommand):
@@ -22,6 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, sandbox=True, **options):
         call_command("migrate", interactive=False, verbosity=0)
+        if restoring.keep_watch():
+            say("A backup of the database was restored: what was not settled is stopped (see Operations).")
         collect_static()
         if sandbox and not User.objects.exists():
             say("Filling the sandbox (once, up to a minute) …")

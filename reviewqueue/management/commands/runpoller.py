@@ -12,11 +12,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
-from reviewqueue.services import clockwork
+from reviewqueue.services import clockwork, restoring
 
 log = logging.getLogger("loupe.poller")
 
 TURN_SECONDS = 0.5
+MARK_SECONDS = 2  # between marks by which a restored backup is known
 SPARE_HANDS = 3  # threads for what the worker leaves lying
 
 
@@ -34,10 +35,14 @@ class Command(BaseCommand):
 
     def run(self, holder: str) -> None:
         beaten_at = late_at = 0.0
+        marked_at = -MARK_SECONDS
         pause = min(TURN_SECONDS, max(0.05, TURN_SECONDS / settings.TIME_SCALE))
         while not self.stopping.is_set():
             try:
                 if clockwork.lead("poller", holder):
+                    if time.monotonic() - marked_at > MARK_SECONDS:
+                        restoring.keep_watch(counts=True)
+                        marked_at = time.monotonic()
                     clockwork.turn(spare=self.spare)
                     if time.monotonic() - beaten_at > clockwork.BEAT_SECONDS / settings.TIME_SCALE:
                         beaten_at = time.monotonic()

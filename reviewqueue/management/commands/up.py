@@ -23,8 +23,9 @@ from reviewqueue.services import accounts, setup
 BACK_OFF = (0.25, 0.5, 1, 2, 4)  # seconds before a child that died is started again
 SETTLED_SECONDS = 30  # alive that long, a child is started again at once
 HUNG_SECONDS = 120 / settings.TIME_SCALE  # no sign of life for so long means: kill and start anew
+STARTING_SECONDS = 15  # loading the program takes its time, whatever the scale
 CHECK_SECONDS = min(5, HUNG_SECONDS / 4)
-GRACE_SECONDS = {"web": 10, "worker": 70, "poller": 10}
+GRACE_SECONDS = {"web": 10, "worker": 70, "poller": 40}  # what was begun is finished: a request takes 30 s
 PR_SET_PDEATHSIG = 1
 
 
@@ -166,8 +167,8 @@ class Command(BaseCommand):
             self.answered_at = time.time()
         signs["web"] = self.answered_at
         for child in self.children:
-            seen = signs.get(child.name)
-            if seen is None or not child.is_alive or time.monotonic() - child.started_at < HUNG_SECONDS:
+            seen, age = signs.get(child.name), time.monotonic() - child.started_at
+            if seen is None or not child.is_alive or age < max(HUNG_SECONDS, STARTING_SECONDS):
                 continue
             silent = time.time() - seen
             if silent > HUNG_SECONDS:
