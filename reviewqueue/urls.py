@@ -99,6 +99,7 @@ urlpatterns = [
     path("activity.csv", activity.download, name="activity-csv"),
     path("operations/<uuid:operation_id>/", operations.operation, name="operation"),
     path("operations/<uuid:operation_id>/release/", operations.release, name="operation-release"),
+    path("operations/<uuid:operation_id>/withdrawal/", operations.withdrawal, name="operation-withdrawal"),
     path("operations/<uuid:operation_id>/check/", operations.check, name="operation-check"),
     path("operations/<uuid:operation_id>/resolution/", operations.resolution, name="operation-resolution"),
     path("operations/<uuid:operation_id>/repetition/", operations.repetition, name="operation-repetition"),

@@ -29,11 +29,13 @@ class StateTable:
 OPERATION = StateTable(
     {
         # skip: what was wished for is there already, so nothing is left to be sent
+        # lose: an attempt was lost before, and its repeat cannot be sent; so it has to be looked for
         "queued": {
             "claim": "sending",
             "skip": "succeeded",
             "block": "blocked",
             "refuse": "failed",
+            "lose": "unknown",
             "cancel": "cancelled",
         },
         # find: only after a restore, when it turns out to have been done in the time that was lost

@@ -48,6 +48,7 @@ EVENTS = {
     "operation.unknown": Word("Not known", "{what} was sent, no answer came"),
     "operation.blocked": Word("Blocked", "{what} waits: {reason}"),
     "operation.released": Word("Let go on", "Let go on: {what}"),
+    "operation.withdrawn": Word("Withdrawn", "Withdrew before it was sent: {what}"),
     "operation.absent": Word("Did not happen", "{what} did not happen. {reason}"),
     "operation.found": Word("Found", "{what} was found to have happened"),
     "operation.resolved": Word("Looked up by hand", "{what}: {outcome}. {note}"),

@@ -268,13 +268,13 @@ def replaced(operation, eyes):
 
 
 def convert_voice(operation, eyes):
+    """The first one shows on the item. Of a second only money tells: the first may just have ended."""
     item = eyes.item(operation.target)
     if item is None:
         return Unclear("The item is no longer there at the service.")
     if operation.baseline is None:
         return Unclear(NO_BASELINE)
-    before = operation.baseline.get("voice_conversion_status")
-    if item.voice_conversion_status and item.voice_conversion_status != before:
+    if item.voice_conversion_status and not operation.baseline.get("voice_conversion_status"):
         return Found(types.VoiceStarted(item.id, item.voice_conversion_status))
     if charged_for(operation, eyes, item.id, item=True):
         return Found(types.VoiceStarted(item.id, item.voice_conversion_status))
@@ -360,7 +360,7 @@ def delete_item(operation, eyes):
 def sync(operation, eyes):
     """The ids of the jobs are lost; that the accounts were synced since shows on them."""
     synced = [one.last_synced_at for one in eyes.sources(operation.target) if one.last_synced_at]
-    if synced and max(synced) >= operation.sent_at:
+    if synced and is_new(operation, max(synced)):
         return Found(types.SyncStarted((), None))
     return NotThere()
 

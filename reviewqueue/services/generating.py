@@ -360,7 +360,10 @@ def _on_item(kind, post, item, by, token, hold, estimate, event) -> Operation:
 
 @transaction.atomic
 def set_public(item: MediaItem, is_public: bool, *, by: Member, token: uuid.UUID) -> Operation:
-    """Show an item to anybody, or hide it; held. A discounted item stays public for 20 days once it is."""
+    """Show an item to anybody, or hide it; held. A discounted item stays public for 20 days once it is.
+
+    Raises NotAllowed also while the opposite wish may still take effect.
+    """
     require(by, "item.visibility")
     kind = "set_public" if is_public else "set_private"
     post, item, pressed = _item(item, kind, token)
@@ -373,6 +376,7 @@ def set_public(item: MediaItem, is_public: bool, *, by: Member, token: uuid.UUID
     until = locked_until(item)
     if not is_public and until:
         raise NotAllowed(f"Public until {until:%-d %B}. Discount items cannot be made private for 20 days.")
+    operations.check_opposite(kind, item)
     hold = holds.begin(by, KINDS[kind].did, item.label)
     event = "item.published_openly" if is_public else "item.hidden"
     return _on_item(kind, post, item, by, token, hold, None, event)

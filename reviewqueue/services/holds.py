@@ -53,7 +53,8 @@ def undo(hold: Hold, *, by: Member) -> list[Operation]:
     hold.refresh_from_db(fields=["state"])
     if not HOLD.allows(hold.state, "undo"):
         raise TooLate(too_late(hold))
-    waiting = list(hold.operations.filter(state__in=("queued", "blocked")).order_by("created_at"))
+    waiting = hold.operations.filter(state__in=("queued", "blocked")).exclude(events__action="lose")
+    waiting = list(waiting.order_by("created_at"))
     decided = hold.decisions.filter(Q(operation=None) | Q(operation__in=waiting), stands=True)
     if not waiting and not decided.exists():
         raise TooLate(too_late(hold))

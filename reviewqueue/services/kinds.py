@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reviewqueue.clock import now
-from reviewqueue.models import Checkout, GeneratedPost, Operation, OutgoingPost, Persona, SyncJob
+from reviewqueue.models import Checkout, GeneratedPost, Operation, OutgoingPost, Persona, Source, SyncJob
 from reviewqueue.models.base import held
 from reviewqueue.services import desk, mirroring, watches
 
@@ -28,6 +28,8 @@ class Kind:
     doubt: str  # what the person reads while nobody knows whether it happened
     fresh: str = ""  # what is read again just before: "post", "item"
     absolute: bool = False  # a value set or an id deleted: may be repeated from unknown
+    assume: Callable | None = None  # what is taken as done while nobody knows
+    opposite: str = ""  # the kind that sets the other value; not asked for while this one may still arrive
     spends: bool = False
     scope: str = "content:write"
 
@@ -251,6 +253,12 @@ def _reload_set(op: Operation, reply) -> dict:
     return {"auto_reload": reply.auto_reload}
 
 
+def _take_as_on(op: Operation) -> None:
+    """Publishing without review counts as on until a read of the source says otherwise."""
+    if op.params["automation_mode"] == "auto_publish":
+        Source.objects.filter(pk=op.source_id).update(automation_mode="auto_publish")
+
+
 def overtake(post: GeneratedPost, item_id=None) -> None:
     """What was decided about pictures that are being replaced no longer stands; it stays in the record."""
     standing = post.decisions.filter(stands=True)
@@ -344,6 +352,7 @@ KINDS = {
             "Not confirmed. If it is public and discounted it stays so for 20 days.",
             fresh="item",
             absolute=True,
+            opposite="set_private",
         ),
         Kind(
             "set_private",
@@ -356,6 +365,7 @@ KINDS = {
             "Not confirmed.",
             fresh="item",
             absolute=True,
+            opposite="set_public",
         ),
         Kind(
             "approve",
@@ -479,6 +489,7 @@ KINDS = {
             "Automation set",
             "Not confirmed. If it was “publish without review”, take it as on.",
             absolute=True,
+            assume=_take_as_on,
             scope="sources:write",
         ),
         Kind(

@@ -7,12 +7,15 @@ for the kinds whose effect is a value set or an id deleted.
 """
 
 import logging
+import random
 import time
 import uuid
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, IntegrityError, close_old_connections, transaction
+from django.db import Error as DatabaseTrouble
+from django.db import IntegrityError, close_old_connections, transaction
 from django.db.models import F, Q
+from django.utils import timezone
 
 from reviewqueue import gateway, wake
 from reviewqueue.clock import database_now, lease_seconds, now, pace, request_seconds, wait
@@ -21,14 +24,15 @@ from reviewqueue.models import (
     Decision,
     GeneratedPost,
     Hold,
+    MediaItem,
     Member,
     Operation,
     OperationEvent,
     UpstreamKey,
 )
-from reviewqueue.rules.cadence import UNKNOWN_LOOKS
+from reviewqueue.rules.cadence import SETTLING, UNKNOWN_LOOKS
 from reviewqueue.rules.money import dollars
-from reviewqueue.rules.states import OPEN_OPERATION, OPERATION
+from reviewqueue.rules.states import OPEN_OPERATION, OPERATION, NotAllowed
 from reviewqueue.services import desk, events, gate, rates, scopes, watches, wire
 from reviewqueue.services.access import AlreadyOpen, may
 from reviewqueue.services.kinds import KINDS
@@ -38,6 +42,7 @@ log = logging.getLogger("loupe.operations")
 
 PICK_SECONDS = 40  # how long preparing may take before somebody else may try
 NOT_SENT_LIMIT = 30  # attempts to reach the service before it is given up
+BATCH_AT_ONCE = 4  # of a batch under one key: a bad minute leaves no more than these unknown
 REPEATS = 3  # of absolute kinds, from unknown
 REMOVING = ("delete_post", "delete_item", "remove_target", "remove_source")  # 404: gone, as wished
 ADDING = ("add_source", "add_target")  # 409: there, as wished
@@ -136,6 +141,23 @@ def in_the_way(workspace_id, group: str, target: str) -> str:
     return f"{KINDS[other.kind].did} by {other.by_label} {when}. Nothing of yours was sent."
 
 
+def check_opposite(kind: str, item: MediaItem) -> None:
+    """The opposite wish was sent and its answer lost: it may still arrive, and undo what is asked for now.
+
+    Raises NotAllowed until the settling time since then is over, however that operation ended.
+    """
+    lost = OperationEvent.objects.filter(action="lose", at__gt=now() - wait(SETTLING))
+    lost = lost.filter(operation__item=item, operation__kind=KINDS[kind].opposite)
+    last = lost.select_related("operation").order_by("-at").first()
+    if last:
+        did = f"{KINDS[last.operation.kind].did} by {last.operation.by_label}"
+        until = f"{timezone.localtime(last.at + wait(SETTLING)):%H:%M:%S}"
+        raise NotAllowed(
+            f"{did}: an answer was lost, so it may still take effect until {until}. Ask again after that."
+            " Nothing of yours was sent."
+        )
+
+
 # ---- moving --------------------------------------------------------------------------------
 
 
@@ -190,9 +212,30 @@ def _work_out(operation: Operation) -> None:
 
 def cancel(operation: Operation, *, by: Member) -> bool:
     """Take it back before it is sent. False: too late, it was claimed or sent."""
-    if operation.state not in ("queued", "blocked"):
+    if operation.state not in ("queued", "blocked") or may_have_happened(operation):
         return False
     return advance(operation, "cancel", by_label=by.user.name, note="undone")
+
+
+@transaction.atomic
+def withdraw(operation: Operation, *, by: Member) -> bool:
+    """Drop what is blocked and has not happened; what was decided with it does not stand. False: it moved."""
+    if operation.post_id:
+        desk.lock(operation.post_id)
+    _end_decisions(operation, "undone")
+    moved = advance(operation, "cancel", by_label=by.user.name, note="withdrawn")
+    if not moved:
+        transaction.set_rollback(True)
+    return moved
+
+
+def may_have_happened(operation: Operation) -> bool:
+    """An earlier attempt left without a usable answer, or a backup was restored: only a look can tell."""
+    return operation.blocked_by == "restore" or was_lost(operation)
+
+
+def was_lost(operation: Operation, times: int = 1) -> bool:
+    return operation.events.filter(action="lose").count() >= times
 
 
 # ---- sending -------------------------------------------------------------------------------
@@ -248,14 +291,15 @@ def check_may_go(operation: Operation) -> None:
     if operation.by is None or not may(operation.by, kind.grant):
         raise Blocked("role", f"{operation.by_label} may no longer do this.")
     wait_for_items(operation)
+    wait_for_batch(operation)
     try:
         key = gateway.key_of(operation.workspace)
     except gateway.NoKey as error:
         raise Blocked("key", str(error)) from None
     if key.state == UpstreamKey.State.REJECTED:
         raise Blocked("key", "The service rejected the API key.")
-    if rates.is_open(key) or (rates.is_half_open(key) and not kind.fresh):
-        raise Waits(5, "The service does not answer.")
+    if key.opened_at is not None:  # half open, too: the one look that may be made is the poller's
+        raise Waits(pace(5), "The service does not answer.")
     given = rates.grant(key.fingerprint, 1 + kind.reads, "decide" if operation.hold_id else "wait")
     if not given.given:
         raise Waits(given.wait_seconds, "Waiting for the service’s request limit.")
@@ -271,6 +315,16 @@ def wait_for_items(operation: Operation) -> None:
     other = under_way.first()
     if other:
         raise Waits(1, f"Waits for “{KINDS[other.kind].verb}” on {other.label}.")
+
+
+def wait_for_batch(operation: Operation) -> None:
+    """A batch goes a few at a time; of those that are picked at once the last sees all the others."""
+    if operation.batch is None:
+        return
+    is_under_way = Q(state="sending") | Q(state="queued", picked_until__gt=database_now())
+    others = Operation.objects.filter(is_under_way, workspace_id=operation.workspace_id)
+    if others.exclude(pk=operation.pk).count() >= BATCH_AT_ONCE:
+        raise Waits(random.uniform(0.2, 1), "Waits for others of its batch.")  # noqa: S311
 
 
 def claim(operation: Operation) -> float | None:
@@ -300,8 +354,8 @@ def carry(operation: Operation, line: "wire.Wire", deadline: float) -> None:
         reply = kind.call(line.api, operation, request)
     except errors.UpstreamError as raised:
         error = raised
-    line.learn(error)
     record(operation, fence, reply, error)
+    line.learn(error)
 
 
 def record(operation: Operation, fence: int, reply, error: Exception | None) -> None:
@@ -314,7 +368,7 @@ def record(operation: Operation, fence: int, reply, error: Exception | None) -> 
                 close_old_connections()  # one that broke is not used again
                 operation.refresh_from_db()  # a COMMIT whose answer was lost may have been done
             return classify(operation, fence, reply, error)
-        except DatabaseError:
+        except DatabaseTrouble:
             if time.monotonic() > deadline:
                 log.exception("The outcome of operation %s could not be recorded", operation.pk)
                 raise
@@ -391,7 +445,7 @@ def late(operation: Operation, reply, error: Exception | None, fence: int | None
         return
     if operation.state == "unknown" and error is None:
         settle(operation, reply, "find", fence=fence, reason="The answer came late.")
-    elif operation.state == "unknown" and isinstance(error, errors.Refused):
+    elif operation.state == "unknown" and isinstance(error, errors.Refused) and not was_lost(operation, 2):
         refuse(operation, in_words(operation, error), fence=fence, error=error)
     elif operation.state == "absent" and error is None:
         incident(operation, "an answer came after it was ruled out")
@@ -412,7 +466,14 @@ def refuse(
     error: Exception | None = None,
     by_label: str = "",
 ) -> bool:
-    """Nothing happened, provably, or as somebody saw it: what was decided does not stand. False: too late."""
+    """Nothing happened, provably, or as somebody saw it: what was decided does not stand.
+
+    False: too late; or an earlier attempt was lost, of which this refusal proves nothing.
+    """
+    if operation.state in ("queued", "sending") and was_lost(operation):
+        if not lose(operation, error or errors.OutcomeUnknown(reason), fence, repeats=False):
+            late(operation, None, error, fence)
+        return False
     action = "rule_out" if operation.state == "unknown" else "refuse"
     with transaction.atomic():
         if operation.post_id:
@@ -439,11 +500,16 @@ def refuse(
         hold_back_batch(operation)
     if operation.post_id:
         watches.add(operation.workspace_id, "post", operation.post_id, soon=True)
+    elif KINDS[operation.kind].assume:
+        watches.add(operation.workspace_id, "persona", operation.persona_id, soon=True)
     return True
 
 
 def lapse(operation: Operation, reason: str) -> None:
     """What was approved is no longer what is there: nothing is sent, and the post comes back."""
+    if was_lost(operation):
+        lose(operation, errors.OutcomeUnknown(reason), operation.fence, repeats=False)
+        return
     with transaction.atomic():
         if operation.post_id:
             desk.lock(operation.post_id)
@@ -463,8 +529,11 @@ def lapse(operation: Operation, reason: str) -> None:
 
 
 @transaction.atomic
-def lose(operation: Operation, error: Exception, fence: int) -> None:
-    """Sent, and nobody knows. Absolute kinds are sent again; the others are looked up, never repeated."""
+def lose(operation: Operation, error: Exception, fence: int | None, *, repeats: bool = True) -> bool:
+    """Sent, and nobody knows. Absolute kinds are sent again; the others are looked up, never repeated.
+
+    False: another process moved the row first.
+    """
     accepted = bool(getattr(error, "accepted", False))
     moved = advance(
         operation,
@@ -479,9 +548,11 @@ def lose(operation: Operation, error: Exception, fence: int) -> None:
         look_at=now() + wait(UNKNOWN_LOOKS[0]),
     )
     if not moved:
-        return
+        return False
     kind = KINDS[operation.kind]
-    if kind.absolute and operation.attempts < REPEATS:
+    if kind.assume:
+        kind.assume(operation)
+    if repeats and kind.absolute and operation.attempts < REPEATS:
         repeat(operation)
     else:
         watches.add_by(operation.workspace_id, "unknown", operation.look_at)
@@ -493,6 +564,7 @@ def lose(operation: Operation, error: Exception, fence: int) -> None:
             post=operation.post,
             persona=operation.persona,
         )
+    return True
 
 
 def repeat(operation: Operation) -> None:
@@ -530,6 +602,9 @@ def postpone_after(operation: Operation, line, error: Exception) -> None:
 
 
 def block(operation: Operation, stop: Blocked) -> None:
+    if stop.cause == "role" and was_lost(operation):  # it will not be repeated, so it is looked for
+        lose(operation, errors.OutcomeUnknown(stop.reason), operation.fence, repeats=False)
+        return
     moved = advance(operation, "block", note=stop.reason, blocked_by=stop.cause, reason=stop.reason[:500])
     if moved and stop.cause != "key":
         events.record(

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from reviewqueue.clock import age, now, pace, wait
-from reviewqueue.models import Operation, Workspace
+from reviewqueue.models import Operation, OutgoingPost, Workspace
 from reviewqueue.rules.cadence import LOOKS_APART, SETTLING, SETTLING_ACCEPTED, UNKNOWN_LOOKS
 from reviewqueue.services import operations, scopes, watches, wire
 from reviewqueue.services.evidence import EVIDENCE, Eyes, Found, NotThere, Unclear
@@ -102,13 +102,25 @@ def control(operation: Operation, eyes: Eyes) -> bool:
     """Something that is known to exist is seen, too: else it is the key or the list that sees nothing."""
     if operation.persona is None or operation.persona.gone_at:
         return eyes.balance() is not None
-    if eyes.persona(operation.persona.upstream_id) is None:
+    if eyes.persona(operation.persona.upstream_id) is None or not sees_outgoing(operation, eyes):
         return False
     listed = eyes.known.get(("posts", operation.persona.upstream_id))
     if listed is None:
         return True
     older = operation.persona.posts.filter(deleted_at=None, made_at__lt=operation.sent_at)
     known = set(older.exclude(upstream_id="").values_list("upstream_id", flat=True)[:200])
+    return not known or bool(known & {post.id for post in listed})
+
+
+def sees_outgoing(operation: Operation, eyes: Eyes) -> bool:
+    """What was sent out earlier is listed, if an outgoing post was looked for: a list that says nothing of
+    any of them would have a post published twice.
+    """
+    listed = eyes.known.get("outgoing") if "outgoing" in eyes.used else None
+    if listed is None:
+        return True
+    older = OutgoingPost.objects.filter(workspace=operation.workspace_id, asked_at__lt=operation.sent_at)
+    known = set(older.order_by("-asked_at").values_list("upstream_id", flat=True)[:200])
     return not known or bool(known & {post.id for post in listed})
 
 

@@ -38,6 +38,34 @@ def release(operation: Operation, *, by: Member) -> None:
     )
 
 
+@transaction.atomic
+def withdraw(operation: Operation, *, by: Member) -> None:
+    """Drop an operation that is blocked and has not happened; its post can be decided anew.
+
+    Raises NotPermitted, NotAllowed if it goes on by now, or may have happened.
+    """
+    require(by, "operation.resolve")
+    if not can_withdraw(operation) or not operations.withdraw(operation, by=by):
+        raise NotAllowed("It cannot be withdrawn any more. Nothing was changed.")
+    if operation.kind in MAKING:
+        _clear(operation)
+    events.record(
+        "operation.withdrawn",
+        by=by,
+        what=operations.told(operation),
+        operation=operation,
+        post=operation.post,
+        persona=operation.persona,
+    )
+
+
+def can_withdraw(operation: Operation) -> bool:
+    """After a restore only once it was looked for and not found; never when an answer to it was lost."""
+    if operation.state != "blocked" or operations.was_lost(operation):
+        return False
+    return operation.blocked_by != "restore" or operation.reason == reconciling.FREE_TO_GO
+
+
 def can_release(operation: Operation) -> bool:
     """After a restore only once it was looked for: it may have been done in the time that was lost."""
     waits_for = operation.blocked_by if operation.state == "blocked" else ""

@@ -50,6 +50,7 @@ def everything(operation: Operation) -> dict:
         "charges": operation.charges.order_by("at"),
         "retries": operation.retries.order_by("created_at"),
         "can_release": resolving.can_release(operation),
+        "can_withdraw": resolving.can_withdraw(operation),
         "can_send_again": resolving.can_send_again(operation),
         "next_look": resolving.next_look(operation),
         "form": ResolutionForm(),
@@ -66,6 +67,13 @@ def release(request, operation_id: UUID):
     found = _operation(request, operation_id)
     resolving.release(found, by=request.member)
     return _moved(request, operation_id, "It goes on")
+
+
+@require_POST
+def withdrawal(request, operation_id: UUID):
+    """A person's word that it shall not go on."""
+    resolving.withdraw(_operation(request, operation_id), by=request.member)
+    return _moved(request, operation_id, "It was withdrawn")
 
 
 @require_POST

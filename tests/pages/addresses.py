@@ -288,6 +288,7 @@ TABLE = {
     "activity-csv": page(),
     "operation": page(ids=OPERATION),
     "operation-release": button("operation.resolve", ids=OPERATION),
+    "operation-withdrawal": button("operation.resolve", ids=OPERATION),
     "operation-check": button("look", status=409, ids=OPERATION),  # it is known where that one stands
     "operation-resolution": button("operation.resolve", status=422, ids=OPERATION),
     "operation-repetition": button("regenerate", status=409, ids=OPERATION),

@@ -111,6 +111,16 @@ def test_whoever_may_not_spend_may_not_let_it_go_on(workspace, ana, post, signed
     assert operation.state == "blocked"
 
 
+@pytest.mark.parametrize(("role", "status"), [("editor", 302), ("reviewer", 403)])
+def test_what_is_blocked_is_withdrawn_by_whoever_may(workspace, ana, post, signed_in, role, status):
+    operation = blocked(post, ana, cause="role")
+    browser = signed_in(make_member(workspace, "Some One", role))
+    assert (">Withdraw<" in browser.get(f"/operations/{operation.pk}/").content.decode()) == (status == 302)
+    assert browser.post(f"/operations/{operation.pk}/withdrawal/").status_code == status
+    operation.refresh_from_db()
+    assert operation.state == ("cancelled" if status == 302 else "blocked")
+
+
 def test_what_something_else_stopped_is_not_a_persons_to_free(ana, post, signed_in):
     operation = blocked(post, ana, cause="key")
     browser = signed_in(ana)

@@ -3,15 +3,20 @@
 import uuid
 from datetime import timedelta
 
+import psycopg
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
-from reviewqueue.clock import now
-from reviewqueue.models import Operation, RateBudget
-from reviewqueue.services import generating, operations, reviewing
+from reviewqueue.clock import now, wait
+from reviewqueue.models import Decision, Hold, Operation, OperationEvent, RateBudget, UpstreamKey
+from reviewqueue.rules.cadence import SETTLING
+from reviewqueue.rules.states import NotAllowed
+from reviewqueue.services import gate, generating, holds, operations, resolving, reviewing, wire
 from reviewqueue.services.access import AlreadyOpen
+from reviewqueue.services.kinds import KINDS
 from tests import factories
-from tests.world import token
+from tests.asking import look
+from tests.world import nothing_written, only_postgresql, token
 
 
 @pytest.fixture
@@ -221,6 +226,219 @@ def test_a_task_that_comes_twice_sends_once(oat):
     assert len(oat.effects("approve")) == 1
 
 
+# ---- what was lost once ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def item(oat):
+    """One that may be shown and hidden at will."""
+    oat.mirror("Ines Calder")
+    return oat.item(oat.ready(persona="Ines Calder"))
+
+
+def shown(world, item, *faults: str) -> Operation:
+    """Made public, with these faults one after the other."""
+    operation = generating.set_public(item, True, by=world.ana, token=token())
+    for fault in (*faults, ""):
+        if fault:
+            world.sandbox.misbehave(fault, match="POST *")
+        world.send(operation)
+        world.sandbox.behave()
+        if operation.state != "queued":
+            break
+    item.refresh_from_db()
+    return operation
+
+
+def test_the_opposite_waits_until_a_lost_wish_cannot_arrive_any_more(oat, item):
+    """Its repeat got through; the first one may still arrive, and after a later wish it would undo it."""
+    assert shown(oat, item, "drop_before").state == "succeeded"
+    with nothing_written(oat.workspace), pytest.raises(NotAllowed, match="may still take effect until"):
+        generating.set_public(item, False, by=oat.ben, token=token())
+    OperationEvent.objects.filter(action="lose").update(at=now() - wait(SETTLING + 1))
+    assert oat.send(generating.set_public(item, False, by=oat.ben, token=token())).state == "succeeded"
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_it_waits_too_when_somebody_has_looked_themselves(oat, item, happened):
+    operation = shown(oat, item, "drop_before", "500", "502")
+    assert operation.state == "unknown"
+    item.is_public = True
+    item.save()
+    with nothing_written(oat.workspace), pytest.raises(NotAllowed, match="Made public by Ana Ruiz"):
+        generating.set_public(item, False, by=oat.ben, token=token())
+    resolving.tell(operation, happened=happened, note="I saw", by=oat.ana)
+    with nothing_written(oat.workspace), pytest.raises(NotAllowed, match="Made public by Ana Ruiz"):
+        generating.set_public(item, False, by=oat.ben, token=token())
+
+
+def test_nothing_waits_where_every_answer_came(oat, item):
+    assert shown(oat, item, "429").state == "queued"
+    RateBudget.objects.update(blocked_until=0)
+    assert oat.send().state == "succeeded"
+    item.refresh_from_db()
+    assert generating.set_public(item, False, by=oat.ana, token=token()).state == "queued"
+
+
+def lost_once(world) -> Operation:
+    """A rejection whose answer was lost: it is to be repeated, and will take effect half a minute later."""
+    post = world.ready("carousel")
+    decision = reviewing.reject(post, by=world.ana, fingerprint=post.fingerprint, token=token())
+    world.sandbox.misbehave("late", match="POST *", seconds=30)
+    operation = world.send(decision.operation)
+    assert (operation.state, operation.attempts) == ("queued", 1)
+    return operation
+
+
+@pytest.mark.parametrize(
+    ("fault", "match"), [("422", "POST *"), ("403", "POST *"), ("403", "GET *"), ("404", "GET *")]
+)
+def test_a_refused_repeat_proves_nothing_of_the_attempt_before_it(oat, fault, match):
+    """Never a “failed” that in truth happened."""
+    operation = lost_once(oat)
+    oat.sandbox.misbehave(fault, match=match)
+    assert oat.send(operation).state == "unknown"
+    oat.sandbox.behave()
+    oat.clock.advance(31)
+    Operation.objects.update(look_at=now())
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    assert Decision.objects.get(operation=operation).stands
+
+
+def test_a_repeat_whose_person_may_no_longer_do_it_is_looked_for(oat):
+    operation = lost_once(oat)
+    oat.ana.role = "viewer"
+    oat.ana.save()
+    assert oat.send(operation).state == "unknown"
+
+
+def test_a_change_found_before_the_repeat_proves_nothing_either(oat):
+    operation = lost_once(oat)
+    with oat.sandbox.moment() as context:
+        context.rows.change("generated_posts", operation.target, caption="Another one.")
+    assert oat.send(operation).state == "unknown"
+    assert Decision.objects.get(operation=operation).stands
+
+
+def late_refusal(world, operation: Operation) -> str:
+    """It is sent, its lease lapses, and then the service says no."""
+    Operation.objects.filter(pk=operation.pk).update(not_before=now())
+    picked = operations.pick(operation.pk)
+    deadline, line = operations.claim(picked), world.wire()
+    operations.sweep(at=now() + timedelta(minutes=5))
+    world.sandbox.misbehave("422", match="POST *")
+    operations.carry(picked, line, deadline)
+    operation.refresh_from_db()
+    return operation.state
+
+
+def test_a_late_refusal_still_counts(oat):
+    assert late_refusal(oat, approval(oat)) == "absent"
+
+
+def test_a_late_refusal_proves_nothing_of_the_attempt_before_it(oat):
+    operation = lost_once(oat)
+    Operation.objects.filter(pk=operation.pk).update(attempts=operations.REPEATS - 1)
+    assert late_refusal(oat, operation) == "unknown"
+
+
+def test_what_may_have_happened_cannot_be_taken_back(oat):
+    operation = lost_once(oat)
+    assert not operations.cancel(operation, by=oat.ana)
+    Hold.objects.update(state="held", ended_at=None)  # others of the same press wait yet
+    with nothing_written(oat.workspace), pytest.raises(holds.TooLate):
+        holds.undo(operation.hold, by=oat.ana)
+    assert Decision.objects.get(operation=operation).stands
+
+
+def test_a_lost_rejection_of_an_item_keeps_its_place(oat):
+    post = oat.ready("carousel")
+    rejection = reviewing.reject_item(
+        oat.item(post), fingerprint=post.fingerprint, by=oat.ana, token=token()
+    ).operation
+    oat.sandbox.misbehave("drop_after", match="POST *")
+    assert oat.send(rejection).state == "queued"
+    with nothing_written(oat.workspace), pytest.raises(AlreadyOpen, match="Item rejected by Ana Ruiz"):
+        generating.regenerate_item(oat.item(post), by=oat.ana, token=token())
+
+
+# ---- the database is away when the answer is there ------------------------------------------------
+
+
+class Away:
+    """Stands before the database and lets nothing through, so many times."""
+
+    def __init__(self, times: int):
+        self.left = times
+
+    def __call__(self, execute, sql, params, many, context):
+        if self.left and "SAVEPOINT" not in sql:
+            self.left -= 1
+            raise OperationalError("database is locked")
+        return execute(sql, params, many, context)
+
+
+def claimed(world, **changes) -> tuple[Operation, wire.Wire, float]:
+    """An approval that is past the one-way door, and not sent yet."""
+    operation, line = approval(world, **changes), world.wire()
+    Operation.objects.filter(pk=operation.pk).update(not_before=now())
+    picked = operations.pick(operation.pk)
+    gate.check(picked, KINDS["approve"], line)
+    return picked, line, operations.claim(picked)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_is_held_until_the_database_takes_it(oat, settings):
+    """Whatever it says."""
+    done = []
+    for fault, state in (("", "succeeded"), ("422", "failed"), ("drop_after", "unknown")):
+        settings.TIME_SCALE = 1
+        operation, line, deadline = claimed(oat, besides=done)
+        settings.TIME_SCALE = 100
+        if fault:
+            oat.sandbox.misbehave(fault, match=APPROVE)
+        away = Away(5)
+        with connection.execute_wrapper(away):
+            operations.carry(operation, line, deadline)
+        operation.refresh_from_db()
+        assert (away.left, operation.state, operation.attempts) == (0, state, 1)
+        done.append(operation.post)
+    assert len(oat.effects("approve")) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_stays_away_leaves_it_to_be_found_out(oat, settings):
+    operation, line, deadline = claimed(oat)
+    settings.TIME_SCALE = 300
+    with connection.execute_wrapper(Away(-1)), pytest.raises(OperationalError):
+        operations.carry(operation, line, deadline)
+    settings.TIME_SCALE = 1
+    operation.refresh_from_db()
+    assert operation.state == "sending"
+    assert operations.sweep(at=now() + timedelta(minutes=5)) == 1
+    Operation.objects.update(look_at=now())
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    assert len(oat.effects("approve")) == 1
+
+
+@only_postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_broke_meanwhile_is_made_anew(world, settings):
+    world.mirror("Oat & Ember")
+    operation, line, deadline = claimed(world)
+    settings.TIME_SCALE = 100
+    facts = connection.get_connection_params()
+    with psycopg.connect(**{name: facts[name] for name in ("dbname", "user", "host", "port")}) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    operations.carry(operation, line, deadline)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+
+
 # ---- money -------------------------------------------------------------------------------------
 
 
@@ -255,6 +473,21 @@ def test_a_balance_that_runs_out_stops_the_rest_of_the_batch(oat):
     assert len(oat.effects("generate")) == 2
 
 
+def test_a_batch_goes_a_few_at_a_time(oat):
+    """Those that are being prepared count, too: of all that are picked at once the last sees the others."""
+    persona, batch = oat.persona("Oat & Ember"), uuid.uuid4()
+    sources = oat.workspace.source_posts.of_persona(persona).filter(made=0, kind="image")[:5]
+    asked = [generating.generate(one, persona, by=oat.ana, token=token(), batch=batch) for one in sources]
+    for operation in asked[:4]:
+        assert operations.pick(operation.pk)
+    assert oat.send(asked[4]).state == "queued"
+    assert "others of its batch" in asked[4].reason
+    alone = approval(oat)
+    assert oat.send(alone).state == "succeeded"
+    Operation.objects.filter(pk=asked[0].pk).update(state="succeeded")
+    assert oat.send(asked[4]).state == "succeeded"
+
+
 def test_a_missing_scope_is_named(oat):
     operation = approval(oat)
     oat.sandbox.misbehave("403", match=APPROVE)
@@ -286,6 +519,18 @@ def test_without_a_key_it_waits(oat):
     oat.workspace.keys.all().delete()
     operation = oat.send(operation)
     assert (operation.state, operation.blocked_by) == ("blocked", "key")
+
+
+def test_while_the_service_is_away_only_the_poller_looks_whether_it_is_back(oat):
+    """Half a minute after the breaker opened, too: one look, not everything that waits."""
+    operation = approval(oat)
+    UpstreamKey.objects.update(opened_at=now() - timedelta(seconds=31), failures=5)
+    assert oat.send(operation).state == "queued"
+    assert "does not answer" in operation.reason
+    assert not operation.exchanges.exists()
+    oat.look("key")
+    assert oat.key.opened_at is None
+    assert oat.send(operation).state == "succeeded"
 
 
 # ---- the table of rows ---------------------------------------------------------------------------

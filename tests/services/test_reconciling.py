@@ -1,15 +1,18 @@
 """Finding out what became of it: found when it happened, ruled out late and twice, never sent again."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from django.db.models import Value
+from django.db.models.functions import Concat
 
-from reviewqueue.models import Event, Operation
+from reviewqueue.models import Event, Operation, OutgoingPost
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import evidence, reconciling, resolving
+from reviewqueue.services import evidence, personas, reconciling, resolving
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
-from tests.asking import ASK, look, lost
+from tests.asking import ASK, look, lost, source_of
 from tests.world import committing, nothing_written, token
 
 WITHOUT_EFFECT = ("connect_account", "top_up", "set_private")  # a page nobody opened; as set_public
@@ -131,6 +134,68 @@ def test_a_list_that_lags_rules_nothing_out(oat, later, monkeypatch):
         look(oat)
     operation.refresh_from_db()
     assert operation.state == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["approve", "send_to_compose"])
+def test_outgoing_posts_that_lack_every_known_one_rule_nothing_out(oat, later, kind):
+    operation = lost(oat, kind, "drop_before")
+    known = OutgoingPost.objects.filter(workspace=oat.workspace)
+    assert known.exists()
+    known.update(upstream_id=Concat("upstream_id", Value("-not-listed")))
+    for seconds in (300, 700, 1900):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+
+
+def test_publishing_without_review_counts_as_on_until_a_read_says_otherwise(oat, later):
+    source = source_of(oat)
+    operation = personas.set_automation(source, "auto_publish", by=oat.ana, token=token())
+    oat.sandbox.misbehave("drop_before", match="PATCH *", times=3)
+    for _ in range(3):
+        oat.send(operation)
+    oat.sandbox.behave()
+    source.refresh_from_db()
+    assert (operation.state, source.automation_mode) == ("unknown", "auto_publish")
+    for seconds in (20, 601, 700):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "absent"
+    assert oat.workspace.watches.filter(kind="persona", subject=source.persona_id).exists()
+    oat.look("persona", source.persona_id)
+    source.refresh_from_db()
+    assert source.automation_mode != "auto_publish"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (None, "pending", evidence.Found),
+        (None, None, evidence.NotThere),
+        ("pending", "completed", evidence.NotThere),  # an earlier one has ended
+        ("completed", "pending", evidence.NotThere),
+    ],
+)
+def test_of_a_second_conversion_only_money_tells(oat, before, after, verdict):
+    operation = lost(oat, "voice_convert", "drop_before")
+    operation.baseline["voice_conversion_status"] = before
+    item = SimpleNamespace(id=operation.target, voice_conversion_status=after)
+    eyes = SimpleNamespace(item=lambda upstream_id: item, transactions=lambda: [])
+    assert isinstance(evidence.convert_voice(operation, eyes), verdict)
+    charge = {"amount_cents": -3, "created_at": operation.sent_at}
+    charge |= {"generated_post_id": None, "generated_media_item_id": item.id}
+    eyes.transactions = lambda: [SimpleNamespace(**charge)]
+    assert isinstance(evidence.convert_voice(operation, eyes), evidence.Found)
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(-110, evidence.Found), (-130, evidence.NotThere)])
+def test_the_services_clock_may_be_two_minutes_behind_ours(oat, seconds, verdict):
+    operation = lost(oat, "sync", "drop_before")
+    source = SimpleNamespace(last_synced_at=operation.sent_at + timedelta(seconds=seconds))
+    eyes = SimpleNamespace(sources=lambda persona: [source])
+    assert isinstance(evidence.sync(operation, eyes), verdict)
 
 
 def test_a_list_that_is_not_read_to_its_end_rules_nothing_out(oat, later, monkeypatch):

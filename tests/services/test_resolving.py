@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from reviewqueue.clock import now
-from reviewqueue.models import Operation
+from reviewqueue.models import Decision, GeneratedPost, Operation
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import holds, resolving
+from reviewqueue.services import holds, reconciling, resolving, reviewing
+from reviewqueue.services.access import NotPermitted
 from tests import factories
-from tests.world import nothing_written
+from tests.world import nothing_written, token
 
 
 def blocked(post, ana, cause="balance") -> Operation:
@@ -44,6 +45,51 @@ def test_of_two_one_lets_it_go_on(edda, ana, post):
     with pytest.raises(NotAllowed):
         resolving.release(second, by=edda)
     assert first.events.filter(action="release").count() == 1
+
+
+@pytest.mark.parametrize("cause", ["balance", "key", "role"])
+def test_what_is_blocked_can_be_withdrawn_and_its_post_is_free(edda, ben, ana, post, cause):
+    operation = blocked(post, ana, cause)
+    facts = {"workspace": ana.workspace, "verdict": "approve", "by": ana, "by_label": "Ana Ruiz"}
+    decision = Decision.objects.create(post=post, operation=operation, **facts)
+    with nothing_written(ana.workspace), pytest.raises(NotPermitted):
+        resolving.withdraw(operation, by=ben)
+    resolving.withdraw(operation, by=edda)
+    operation.refresh_from_db()
+    decision.refresh_from_db()
+    assert operation.state == "cancelled"
+    assert operation.events.get(action="cancel").by_label == "Edda Holm"
+    assert (decision.stands, decision.ended) == (False, "undone")
+    assert post.events.get(name="operation.withdrawn").by == edda
+    fresh = GeneratedPost.objects.get(pk=post.pk)
+    assert reviewing.approve(fresh, by=ana, fingerprint=fresh.fingerprint, token=token()).operation
+    with nothing_written(ana.workspace), pytest.raises(NotAllowed, match="cannot be withdrawn"):
+        resolving.withdraw(operation, by=edda)
+
+
+@pytest.mark.parametrize("state", ["queued", "sending", "unknown"])
+def test_what_is_not_blocked_cannot(ana, post, state):
+    operation = factories.make_operation(post, by=ana, state=state)
+    with nothing_written(ana.workspace), pytest.raises(NotAllowed, match="cannot be withdrawn"):
+        resolving.withdraw(operation, by=ana)
+
+
+def test_what_may_have_happened_cannot_be_withdrawn(ana, post):
+    operation = blocked(post, ana, "restore")
+    assert not resolving.can_withdraw(operation)
+    operation.reason = reconciling.FREE_TO_GO
+    assert resolving.can_withdraw(operation)
+    operation.events.create(action="lose", before="sending", after="unknown")
+    assert not resolving.can_withdraw(operation)
+
+
+def test_a_post_that_was_never_made_goes_with_what_would_have_made_it(oat):
+    operation = oat.generate()
+    oat.workspace.keys.all().delete()
+    assert oat.send(operation).state == "blocked"
+    resolving.withdraw(operation, by=oat.ana)
+    operation.post.refresh_from_db()
+    assert operation.post.deleted_at
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,9 @@ class Desk:
         self.waits = factories.make_operation(
             factories.make_post(self.persona), state="blocked", blocked_by="balance"
         )
+        self.stopped = factories.make_operation(
+            factories.make_post(self.persona), state="blocked", blocked_by="role"
+        )
         self.lost = self.ended("unknown", sent_at=now())
         self.refused = self.ended("failed", reason="no")
         self.sandbox = factories.make_workspace("Sandbox", key=False, is_sandbox=True)
@@ -120,6 +123,7 @@ COMMANDS = {
     "generating.delete_post": ("editor", asked(lambda d, facts: generating.delete_post(d.post, **facts))),
     "generating.delete_item": ("editor", asked(lambda d, facts: generating.delete_item(d.item, **facts))),
     "syncing.start": ("editor", asked(lambda d, facts: syncing.start(d.persona, **facts))),
+    "resolving.withdraw": ("editor", lambda d, by: resolving.withdraw(d.stopped, by=by)),
     "resolving.release": ("editor", lambda d, by: resolving.release(d.waits, by=by)),
     "resolving.check_now": ("viewer", lambda d, by: resolving.check_now(d.lost, by=by)),
     "resolving.tell": (
@@ -177,6 +181,7 @@ ASKED_BEFORE = {
     "holds.begin",
     "operations.queue",
     "operations.cancel",
+    "operations.withdraw",
     "reviewing.check_policy",
     "syncing.why_not",
 }
