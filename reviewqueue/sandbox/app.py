@@ -63,6 +63,11 @@ class Sandbox(Outside):
         request = Request(environ)
         return self.guarded(self.answer, request, now).send(start_response, now)
 
+    def forget_requests(self) -> None:
+        """Nobody has asked for anything yet: the first mirroring is part of making the sandbox."""
+        with self.world.store.writing() as rows:
+            rows.run("DELETE FROM windows")
+
     def guarded(self, answer: Callable[..., Reply], request: Request, *facts: Any) -> Reply:
         """An answer whatever happens, except for a connection broken on purpose."""
         try:

@@ -78,6 +78,11 @@ def room(fingerprint: str, klass: str, *, at: float | None = None) -> Room:
     return Room(len(stamps) / row.limit, max(0, left))
 
 
+def forget(fingerprint: str) -> None:
+    """The key's minute begins anew, with nothing used."""
+    RateBudget.objects.filter(fingerprint=fingerprint).delete()
+
+
 def used_share(fingerprint: str, *, at: float | None = None) -> float:
     row = _row(fingerprint)
     at = time.time() if at is None else at

@@ -50,6 +50,13 @@ def go_to(request, to: str, *, said: str) -> HttpResponse:
     return response
 
 
+def undo(request, seconds: int | None = None) -> str:
+    """How this person takes back what was just done: by the key, where there are keys."""
+    has_keys = is_fragment(request) and request.member.user.single_keys
+    within = f" within {seconds} seconds" if seconds else ""
+    return f"Press U{within} to undo" if has_keys else f"You can undo it{within}"
+
+
 def unchanged() -> HttpResponse:
     """Nothing moved: the poller goes on as it is."""
     return HttpResponse(status=204)

@@ -36,7 +36,7 @@ def rejection(request, item_id: UUID):
     form = RejectionForm(request.POST)
     form.is_valid()
     reviewing.reject_item(item, by=request.member, token=form.cleaned_data["token"], reason=form.spoken())
-    return acted(request, item.post, f"Item {item.label} rejected. Press U to undo", item)
+    return acted(request, item.post, f"Item {item.label} rejected. {fragments.undo(request)}", item)
 
 
 @require_POST
@@ -44,14 +44,14 @@ def regeneration(request, item_id: UUID):
     item = _item(request, item_id)
     operation = generating.regenerate_item(item, by=request.member, token=_token(request))
     said = operation.hold.what if operation.hold else "Regenerate"
-    return acted(request, item.post, f"{said}, held. Press U to undo", item)
+    return acted(request, item.post, f"{said}, held. {fragments.undo(request)}", item)
 
 
 @require_POST
 def voice(request, item_id: UUID):
     item = _item(request, item_id)
     generating.convert_voice(item, by=request.member, token=_token(request))
-    return acted(request, item.post, "Voice conversion, held. Press U to undo", item)
+    return acted(request, item.post, f"Voice conversion, held. {fragments.undo(request)}", item)
 
 
 @require_http_methods(["GET", "POST"])
@@ -68,7 +68,7 @@ def visibility(request, item_id: UUID):
     is_public = form.cleaned_data["public"]
     generating.set_public(item, is_public, by=request.member, token=form.cleaned_data["token"])
     words = "Made public" if is_public else "Made private"
-    return acted(request, item.post, f"{words}, held. Press U to undo", item)
+    return acted(request, item.post, f"{words}, held. {fragments.undo(request)}", item)
 
 
 @require_http_methods(["GET", "POST"])

@@ -236,7 +236,7 @@ def moved(request, post: GeneratedPost, since: int, *, said: str = "", status: i
 
 def _decided(request, decision: Decision):
     post = decision.post
-    said = said_of(request.member, decision)
+    said = said_of(request, decision)
     here = fragments.asked_from(request)
     context = {"post": GeneratedPost.objects.get(pk=post.pk)}
     context["changes"] = [rows.frames.of(context["post"])]
@@ -251,14 +251,14 @@ def _decided(request, decision: Decision):
     return response
 
 
-def said_of(member, decision: Decision) -> str:
+def said_of(request, decision: Decision) -> str:
     words = {"approve": "Approved", "reject": "Rejected", "compose": "Sent to compose"}[decision.verdict]
     if decision.is_first:
         return "First approval given. Somebody else gives the second"
-    seconds = member.user.hold_seconds
+    seconds = request.member.user.hold_seconds
     if seconds is None:
         return f"{words}. It is held until you send it"
-    return f"{words}. Press U within {seconds} seconds to undo"
+    return f"{words}. {fragments.undo(request, seconds)}"
 
 
 def following(request, post: GeneratedPost) -> str:

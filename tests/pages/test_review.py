@@ -64,7 +64,7 @@ def test_a_decision_without_a_script_goes_on_to_the_next_post(ana, post, persona
     assert answer.status_code == 302
     assert answer["Location"] == f"/review/{following.pk}/"
     assert Operation.objects.get(post=post).kind == kind
-    assert "Press U within 10 seconds" in browser.get(answer["Location"]).content.decode()
+    assert "You can undo it within 10 seconds" in browser.get(answer["Location"]).content.decode()
 
 
 @pytest.mark.parametrize(("address", "kind"), DECISIONS.items())

@@ -16,16 +16,31 @@ from tests.world import check_counts, only_postgresql
 
 
 @pytest.fixture
-def filled(db, prepared, tmp_path):
-    """A workspace over a sandbox that was filled before, as at a start on an empty database."""
+def empty(db, prepared, tmp_path):
+    """An empty database beside a sandbox that was filled before."""
     folder = tmp_path / "sandbox"
     folder.mkdir()
     shutil.copy(prepared[0] / "sandbox.sqlite3", folder)
-    gateway.bring(Sandbox(folder, public_url="http://sandbox.test", speed=1.0))
+    sandbox = Sandbox(folder, public_url="http://sandbox.test", speed=1.0)
+    gateway.bring(sandbox)
+    yield sandbox
+    gateway.bring(None)
+
+
+@pytest.fixture
+def filled(empty):
+    """A workspace over that sandbox, as at a start on an empty database."""
     workspace = setup.make_sandbox()
     filling.mirror(workspace)
-    yield Workspace.objects.get(pk=workspace.pk)
-    gateway.bring(None)
+    return Workspace.objects.get(pk=workspace.pk)
+
+
+def test_the_first_person_finds_the_minute_unused(empty, monkeypatch):
+    monkeypatch.setattr(filling, "copy", lambda files: None)
+    workspace = filling.fill()
+    assert rates.used_share(workspace.keys.get().fingerprint) == 0
+    with empty.world.store.reading() as rows:
+        assert not rows.all("SELECT * FROM windows")
 
 
 def test_the_first_page_is_full(filled):
