@@ -1,13 +1,16 @@
 """The cast: ana owns, edda edits, ben reviews, vera views, otto is of another workspace."""
 
+import gc
 import os
 
 import pytest
 from django.test import Client
 
 from tests import factories
+from tests.once import made_once, rendered
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+gc.set_threshold(100_000, 50, 50)  # thousands of short tests: looking for cycles less often saves a tenth
 
 
 @pytest.fixture(autouse=True)
@@ -84,8 +87,11 @@ def prepared(tmp_path_factory):
     """A filled sandbox, made once; each test works on a copy."""
     from tests.world import prepare
 
-    folder = tmp_path_factory.mktemp("prepared") / "sandbox"
-    return folder, prepare(folder)
+    with made_once(tmp_path_factory, "prepared") as folder:
+        key = folder / "key"
+        if not key.exists():
+            key.write_text(prepare(folder, rendered(tmp_path_factory)))
+    return folder, key.read_text()
 
 
 @pytest.fixture

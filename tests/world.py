@@ -60,11 +60,12 @@ class Clock:
         self.added += seconds
 
 
-def prepare(folder: Path) -> str:
-    """Fill a sandbox once for the whole run; returns its key."""
+def prepare(folder: Path, rendered: Path) -> str:
+    """Fill a sandbox once for the whole run, with its pictures in a folder of their own; returns its key."""
+    folder.mkdir()
+    (folder / "media").symlink_to(rendered)
     sandbox = Sandbox(folder, public_url="http://sandbox.test", speed=1.0)
     key = fill(sandbox, render=False).api_key
-    (folder / "media").mkdir(exist_ok=True)
     with sqlite3.connect(folder / "sandbox.sqlite3") as file:
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return key

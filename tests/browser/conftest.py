@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from tests.once import made_once, rendered
 from tests.running import Running, Stock, free_port, prepare
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -57,10 +58,13 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory):
-    """A data folder with the sandbox in it, made once, and the port it will be served on."""
-    folder, port = tmp_path_factory.mktemp("filled") / "data", free_port()
-    prepare(folder, port)
-    return folder, port
+    """A data folder with the sandbox in it, made once for all processes, and a port to serve it on."""
+    with made_once(tmp_path_factory, "filled") as folder:
+        if not folder.exists():
+            (folder / "sandbox").mkdir(parents=True)
+            (folder / "sandbox" / "media").symlink_to(rendered(tmp_path_factory))
+            prepare(folder, free_port())
+    return folder, free_port()
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +142,13 @@ def passes():
 
 @pytest.fixture
 def visit(chromium, loupe, passes):
-    """`visit("ana", size=PHONE, scheme="dark", js=False)` signs in and opens the queue."""
+    """`visit("ana", size=PHONE, scheme="dark", js=False)` is Ana, signed in, on no page as yet."""
     opened: list[Visitor] = []
 
     def arrive(
         name="ana", *, size=DESKTOP, hand="mouse", scheme="light", js=True, signed_in=True, **options
     ) -> Visitor:
+        options.setdefault("reduced_motion", "reduce")  # drawing what turns is most of the work
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
@@ -157,8 +162,7 @@ def visit(chromium, loupe, passes):
         opened.append(visitor)
         if signed_in and name in passes:
             context.add_cookies(passes[name])
-            visitor.go("/")
-        if signed_in and page.url != f"{loupe.address}/":
+        elif signed_in:
             page.goto(loupe.link(f"{name}@sandbox.invalid"))
             page.get_by_role("button", name="Open the review queue").click()
             page.wait_for_url(f"{loupe.address}/")

@@ -269,7 +269,7 @@ def test_what_is_slow_to_come_neither_loses_a_key_nor_loads_the_page_anew(visit)
         else:
             route.continue_()
 
-    page, posts = visitor.page, re.compile("/review/[^/]+/$")
+    page, posts = visitor.go("/"), re.compile("/review/[^/]+/$")
     page.route(posts, hold)
     visitor.go(page.locator("[data-start]").get_attribute("href"))
     strip = page.locator(".review-queue [data-goto]")

@@ -39,7 +39,7 @@ def shown(picture):
 @pytest.mark.parametrize("way", WAYS)
 def test_the_queue_shows_what_waits_and_the_tabs_lead_to_the_rest(visit, settled, way):
     visitor = visit(**WAYS[way])
-    page = visitor.page
+    page = visitor.go("/")
     expect(tab(page, "Ready")).to_have_attribute("aria-current", "page")
     expect(frames(page)).to_have_count(24)
     for kind in ("Image", "Carousel 5", "Video 0:05"):
@@ -70,7 +70,7 @@ def test_the_queue_shows_what_waits_and_the_tabs_lead_to_the_rest(visit, settled
 @pytest.mark.parametrize("way", ["keys", "phone-touch"])
 def test_filters_and_search_narrow_it_down(visit, settled, way):
     visitor = visit(**WAYS[way])
-    page = visitor.page
+    page = visitor.go("/")
     video = page.get_by_role("radio", name="Video")
     if visitor.hand == "keys":
         page.get_by_role("radio", name="All", exact=True).focus()
@@ -110,7 +110,7 @@ def test_filters_and_search_narrow_it_down(visit, settled, way):
 @pytest.mark.parametrize("way", WAYS)
 def test_the_contact_sheet_becomes_a_list_and_back(visit, way):
     visitor = visit(**WAYS[way])
-    page = visitor.page
+    page = visitor.go("/")
     first, second = frames(page).nth(0), frames(page).nth(1)
 
     def is_list():
@@ -142,7 +142,7 @@ def boxed(element):
 @pytest.mark.parametrize("way", WAYS)
 def test_several_are_decided_at_once_and_taken_back_together(visit, settled, way):
     visitor = visit(**WAYS[way])
-    page = visitor.page
+    page = visitor.go("/")
     two = [frames(page).filter(has_text=words) for words in ("Peel by the fire", "Five bowls by the stove")]
     bar = page.get_by_role("region", name="Selected posts")
     expect(bar).to_be_hidden()
@@ -166,7 +166,7 @@ def test_several_are_decided_at_once_and_taken_back_together(visit, settled, way
 
 def test_a_frame_is_decided_where_it_lies_with_keys(visit, settled):
     visitor = visit()
-    page = visitor.page
+    page = visitor.go("/")
     page.keyboard.press("j")
     expect(frames(page).nth(0).locator(".frame-open")).to_be_focused()
     at = frames(page).nth(0)
@@ -217,7 +217,7 @@ def test_a_new_post_arrives_without_a_reload_and_without_a_click(visit, loupe, s
 @pytest.mark.parametrize("way", ["keys", "phone-touch"])
 def test_what_failed_is_made_again_from_its_card(visit, settled, way):
     visitor = visit(**WAYS[way])
-    page = visitor.page
+    page = visitor.go("/")
     cards = page.get_by_role("list", name="Posts that are not ready yet").get_by_role("listitem")
     troubles = page.locator("#underway summary")
     if way == "keys":
