@@ -387,7 +387,12 @@ def target(operation, eyes):
 
 
 def create_persona(operation, eyes):
-    known = set(operation.workspace.personas.values_list("upstream_id", flat=True))
+    """A poll may have mirrored it before anybody looked: what counts is what there was before it was sent."""
+    if operation.baseline is None:
+        return Unclear(NO_BASELINE)
+    others = operation.workspace.operations.filter(kind="create_persona", state="succeeded")
+    known = set(operation.baseline.get("personas", []))
+    known |= set(others.exclude(pk=operation.pk).values_list("persona__upstream_id", flat=True))
     fresh = [
         row
         for row in eyes.personas()

@@ -47,6 +47,13 @@ def check(operation: Operation, kind, line) -> None:
             upstream_id=""
         )
         operation.baseline = {"posts": list(made.values_list("upstream_id", flat=True))}
+    elif operation.kind == "create_persona":
+        operation.baseline = personas_known(operation)
+
+
+def personas_known(operation: Operation) -> dict:
+    """Which personas there were before another one was made."""
+    return {"personas": list(operation.workspace.personas.values_list("upstream_id", flat=True))}
 
 
 def check_approvers(operation: Operation) -> None:

@@ -18,7 +18,7 @@ from django.db.models import F
 from reviewqueue.clock import now
 from reviewqueue.models import Instance, MediaItem, Operation, SignInLink, Watch, Workspace
 from reviewqueue.models.base import held
-from reviewqueue.services import media, operations, watches
+from reviewqueue.services import gate, media, operations, watches
 from reviewqueue.services.operations import Blocked
 from reviewqueue.upstream import errors
 
@@ -88,6 +88,8 @@ def as_mirrored(operation: Operation) -> dict | None:
     if operation.source_post_id:
         made = operation.workspace.posts.filter(source_post_id=operation.source_post_id)
         return {"posts": list(made.exclude(upstream_id="").values_list("upstream_id", flat=True))}
+    if operation.kind == "create_persona":
+        return gate.personas_known(operation)
     return None
 
 

@@ -65,6 +65,23 @@ def test_what_was_not_done_waits_for_a_person_and_is_sent_once(oat, later, kind)
     assert len(oat.effects(kind)) == 1
 
 
+def test_a_persona_made_in_the_lost_time_is_found_though_a_poll_mirrored_it_first(oat, later):
+    operation = ASK["create_persona"](oat)
+    before = Operation.objects.filter(pk=operation.pk).values().get()
+    assert oat.send(operation).state == "succeeded"
+    operation.events.all().delete()
+    Operation.objects.filter(pk=operation.pk).update(**before)
+    oat.workspace.personas.filter(name="Nadir").delete()
+    restoring.after_restore()
+    oat.look("catalogue")
+    assert oat.workspace.personas.filter(name="Nadir").exists()
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded", operation.reason
+    assert len(oat.effects("create_persona")) == 1
+
+
 def test_what_was_being_sent_is_not_known(oat):
     operation = ASK["approve"](oat)
     Operation.objects.filter(pk=operation.pk).update(state="sending", sent_at=reconciling.now())
