@@ -4,6 +4,9 @@ Nothing here is shared with the sender: one side is the text that `manage.py exp
 prints, the other the table of effects in the service's own file. For each (kind, target), with S operations
 reported succeeded, U unknown and E effects: S <= E <= S + U. For the absolute kinds a repeat of the same
 value is no effect, so of several successes one effect is enough.
+
+Of two lives of the database, before and after an old backup was put back, the first one's books count for
+what the second has forgotten (`over_both_lives`).
 """
 
 import json
@@ -13,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ABSOLUTE = {"set_public", "set_private", "reject", "reject_item", "delete_post", "delete_item"}
-NOT_HAPPENED = ("failed", "absent", "cancelled")
+ABSOLUTE |= {"update_persona", "add_source", "remove_source", "set_automation"}
+NOT_HAPPENED = ("failed", "absent", "cancelled", "forgotten")
+PERHAPS_HAPPENED = ("unknown", "untold", "held back")
 LEFT = ("queued", "sending", "blocked")
 UNKNOWN_AT_MOST = 0.05
 BY_ITSELF = "automation"
@@ -47,17 +52,55 @@ def operations_in(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
+# The service's names for some effects, and Loupe's.
+CALLED = {"change_persona": "update_persona", "set_automation_mode": "set_automation"}
+EFFECTS = """
+    SELECT effects.kind, effects.target, effects.made, effects.request_id,
+        generated_posts.persona_id, creators.handle, personas.name
+    FROM effects LEFT JOIN generated_posts ON generated_posts.id = effects.made
+        LEFT JOIN sources ON sources.id = effects.made LEFT JOIN creators ON creators.id = sources.creator_id
+        LEFT JOIN personas ON personas.id = effects.target
+    WHERE effects.key_prefix <> ? ORDER BY effects.number
+"""
+
+
 def effects_in(file: Path) -> list[dict]:
     """What was done through a key. What the service does by itself is not ours."""
     database = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)
     try:
-        found = database.execute(
-            "SELECT kind, target, made, request_id FROM effects WHERE key_prefix <> ? ORDER BY number",
-            (BY_ITSELF,),
-        )
-        return [dict(zip(("kind", "target", "made", "request_id"), row, strict=True)) for row in found]
+        return [effect(*row) for row in database.execute(EFFECTS, (BY_ITSELF,))]
     finally:
         database.close()
+
+
+def effect(kind, target, made, request_id, persona, handle, name) -> dict:
+    """An effect under the names that Loupe's books use; what did not exist before is named by the wish."""
+    targets = {
+        "clone": f"{persona}:{target.rstrip('/').rpartition('/')[2]}",
+        "add_source": f"{target}:{handle}",
+        "create_persona": name,
+    }
+    target = targets.get(kind, target)
+    return {"kind": CALLED.get(kind, kind), "target": target, "made": made, "request_id": request_id}
+
+
+def over_both_lives(first: list[dict], second: list[dict]) -> list[dict]:
+    """The second life's books, and of the first one's what is not in them.
+
+    What was waiting when the first life ended is forgotten and must never happen; what was sent and not known
+    stays untold, as nobody looks for it any more. What the second life holds back, because it may have been
+    done in the lost time and nobody can tell, may have happened as well.
+    """
+    kept = {one["id"] for one in second}
+    lost = [one | {"state": lost_as(one)} for one in first if one["id"] not in kept]
+    return lost + [one | {"state": "held back"} if one["state"] == "blocked" else one for one in second]
+
+
+def lost_as(one: dict) -> str:
+    """What waits after an attempt, to be repeated, may have been done by that attempt."""
+    if one["state"] in ("queued", "blocked") and not one.get("attempts"):
+        return "forgotten"
+    return "untold" if one["state"] in ("queued", "blocked", "sending", "unknown") else one["state"]
 
 
 def compare(operations: list[dict], effects: list[dict], pressed: Counter | None = None) -> Verdict:
@@ -84,7 +127,7 @@ def check_sums(verdict: Verdict, operations: list[dict], effects: list[dict]) ->
     for one in operations:
         key = one["kind"], one["target"]
         succeeded[key] += one["state"] == "succeeded"
-        unknown[key] += one["state"] == "unknown"
+        unknown[key] += one["state"] in PERHAPS_HAPPENED
     for effect in effects:
         happened[effect["kind"], effect["target"]] += 1
     for key in sorted(succeeded.keys() | happened.keys()):
@@ -108,6 +151,13 @@ def check_each(verdict: Verdict, operations: list[dict], effects: list[dict]) ->
     strangers = set(caused) - {one["id"] for one in operations}
     if strangers:
         verdict.say("unbooked", f"effects of {len(strangers)} operations that are not in the books")
+
+
+def check_undone(verdict: Verdict, operations: list[dict], undone: int, tried: int) -> None:
+    """What was taken back was not sent. An answer may have been lost, so there may be more than were told."""
+    cancelled = sum(one["state"] == "cancelled" for one in operations)
+    if not undone <= cancelled <= tried:
+        verdict.say("undone", f"{cancelled} cancelled, where {undone} of {tried} were answered as taken back")
 
 
 def name(one: dict) -> str:

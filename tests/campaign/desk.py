@@ -1,5 +1,6 @@
 """A person at the desk: opens pages and presses what is on them, sometimes twice."""
 
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,10 @@ class Page(HTMLParser):
 
 @dataclass
 class Press:
-    """One form, filled in: how often it is sent at once, and whether it is sent again later."""
+    """One form, filled in: how often it is sent at once, whether it is sent again later and then taken back.
+
+    `wanted`: what the button says; `typed`: what a person writes into the fields.
+    """
 
     kind: str
     page: str
@@ -56,15 +60,25 @@ class Press:
     wanted: dict = field(default_factory=dict)
     at_once: int = 1
     again: bool = False
+    typed: dict = field(default_factory=dict)
+    undo: bool = False
 
 
 class Visitor:
-    """Signed in by a printed link. `taken` counts the forms that were answered as taken, by kind."""
+    """Signed in by a printed link. `taken` counts the forms that were answered as taken, by kind.
+
+    `undone`: how many decisions were certainly taken back, of so many that were `to_undo`.
+    """
 
     def __init__(self, address: str, link: str):
         self.client = httpx.Client(base_url=address, timeout=30, follow_redirects=False)
         self.taken: Counter[str] = Counter()
         self.refused: list[str] = []
+        self.undone = self.to_undo = 0
+        self.leaving = threading.Event()
+        self.sign_in(link)
+
+    def sign_in(self, link: str) -> None:
         page = Page(self.client.get(link).text, link)
         to, fields = page.press("/")
         answer = self.client.post(to, data=fields, headers={"Referer": link})
@@ -79,7 +93,7 @@ class Visitor:
         if found is None:
             self.refused.append(f"{press.kind}: no button on {press.page}")
             return
-        to, fields = found
+        to, fields = found[0], found[1] | press.typed
         with ThreadPoolExecutor(press.at_once) as hands:
             sent = [hands.submit(self.send, press.page, to, fields) for _ in range(press.at_once)]
             answers = [one.result() for one in sent]
@@ -91,12 +105,28 @@ class Visitor:
         else:
             said = ", ".join(str(answer.status_code) for answer in answers)
             self.refused.append(f"{press.kind}: {said} from {to}")
-        broken = [answer for answer in answers if answer.status_code == 500]
-        assert not broken, f"{to} answered 500: {broken[0].text[:500]}"
+        if press.undo:
+            self.take_back(press.page)
+
+    def take_back(self, page: str) -> None:
+        """Undo whatever is the newest in the tray, be it this person's or just then another's."""
+        found = self.open(page).press("/undo/")
+        if found is not None:
+            self.to_undo += 1
+            self.undone += self.send(page, *found).status_code < 400
+
+    def release(self, operation: str) -> None:
+        """Let an operation go on that was stopped, if it still waits for that."""
+        page = f"/operations/{operation}/"
+        found = self.open(page).press("/release/")
+        if found is not None:
+            self.send(page, *found)
 
     def send(self, page: str, to: str, fields: dict) -> httpx.Response:
         headers = {"Referer": str(self.client.base_url.join(page))}
-        return self.patiently(lambda: self.client.post(to, data=fields, headers=headers))
+        answer = self.patiently(lambda: self.client.post(to, data=fields, headers=headers))
+        assert answer.status_code != 500, f"{to} answered 500: {answer.text[:500]}"
+        return answer
 
     def patiently(self, ask) -> httpx.Response:
         """Ask until there is an answer; a web process that was killed comes back."""
@@ -107,7 +137,7 @@ class Visitor:
                 if answer.status_code not in (502, 503):
                     return answer
             except httpx.TransportError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or self.leaving.is_set():
                     raise
             if time.monotonic() > deadline:
                 return answer

@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.campaign.run import Weather
+from tests.campaign.jobs import Done, Job
+from tests.campaign.run import Order, Weather, on_ground
 from tests.running import ROOT
 
 PATCHES = Path(__file__).parent / "mistakes"
@@ -38,39 +39,72 @@ MISTAKES = {
 }
 
 
-def all_caught(say) -> bool:
+def jobs(folder: Path) -> list[Job]:
+    """One for each mistake, all from copies of one filled desk. A patch that does not apply fails its job."""
     named = {path.stem for path in PATCHES.glob("*.patch")}
-    if named != set(MISTAKES):
-        say(f"The patches are not those that are listed: {sorted(named ^ set(MISTAKES))}")
-        return False
-    caught = [is_caught(name, say) for name in MISTAKES]
-    return all(caught)
+    assert named == set(MISTAKES), f"patches that are not listed, or missing: {sorted(named ^ set(MISTAKES))}"
+    filled = Filled(folder / "filled")
+    return [job(name, filled) for name in MISTAKES]
 
 
-def is_caught(name: str, say) -> bool:
-    """Make the mistake in a copy, and run the campaign of the copy. A patch that does not apply fails."""
-    with tempfile.TemporaryDirectory(prefix="loupe-mistake-") as folder:
-        copy = Path(folder) / "tree"
-        copy_source(copy)
-        applied = subprocess.run(
-            ["git", "apply", str(PATCHES / f"{name}.patch")],
-            cwd=copy,
-            env={**os.environ, "GIT_CEILING_DIRECTORIES": folder},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+class Filled:
+    """A desk that is filled when the first asks for a copy."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.lock = folder, threading.Lock()
+
+    def copy_to(self, folder: Path) -> None:
+        with self.lock:
+            if not self.folder.exists():
+                fill(self.folder)
+        shutil.copytree(self.folder, folder)
+
+
+def fill(folder: Path) -> None:
+    order = Order(OPERATIONS, seed=1, kinds=("generate",))
+    with on_ground(folder, order) as here:
+        here.fill()
+
+
+def order_of(name: str, operations: int, seed: int, time_scale: float, *, is_awaited: bool) -> Order:
+    mistake = MISTAKES[name]
+    return Order(
+        operations,
+        seed,
+        time_scale=time_scale,
+        kinds=mistake.kinds,
+        weather=mistake.weather,
+        awaited=mistake.shows_as if is_awaited else "",
+    )
+
+
+def job(name: str, filled: Filled) -> Job:
+    def start(scratch: Path) -> tuple[list[str], Path]:
+        tree = scratch / "tree"
+        copy_source(tree)
+        filled.copy_to(scratch / "campaign" / "SQLite-1")
+        applied = apply(PATCHES / f"{name}.patch", tree)
+        argv = [sys.executable, "-m", "tests.campaign", "--directed", name, "--until-caught"]
+        argv += ["--operations", str(OPERATIONS), "--keep", str(scratch / "campaign")]
         if applied.returncode:
-            say(f"== {name}: the patch does not apply: {applied.stderr.strip()}")
-            return False
-        argv = [sys.executable, "-m", "tests.campaign", "--directed", name, "--operations", str(OPERATIONS)]
-        done = subprocess.run(argv, cwd=copy, capture_output=True, text=True, check=False)
-    shown = f"  {MISTAKES[name].shows_as}: " in done.stdout
-    caught = done.returncode == 1 and shown
-    say(f"== {name}: {'caught' if caught else 'NOT CAUGHT'}")
-    if not caught:
-        say(done.stdout[-3000:] + done.stderr[-3000:])
-    return caught
+            argv = ["sh", "-c", 'echo "the patch does not apply: $0"; exit 2', applied.stderr]
+        return argv, tree
+
+    def is_caught(done: Done) -> bool:
+        return done.returncode == 1 and f"  {MISTAKES[name].shows_as}: " in done.output
+
+    return Job(name, start, is_caught)
+
+
+def apply(patch: Path, tree: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["git", "apply", str(patch)],
+        cwd=tree,
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def copy_source(copy: Path) -> None:

@@ -1,5 +1,8 @@
-"""Killing and freezing: every so often a process of the running program, or its whole group, is struck."""
+"""The processes of the running program: every so often one, or its whole group, is killed or frozen; and who
+of them is connected to whom.
+"""
 
+import contextlib
 import os
 import random
 import signal
@@ -30,7 +33,8 @@ class Storm(threading.Thread):
 
     def end(self) -> None:
         self.over.set()
-        self.join()
+        if self.is_alive():
+            self.join()
         for thread in self.thawing:
             thread.join()
 
@@ -84,6 +88,44 @@ class Process:
     def has_started(self) -> bool:
         """A fork of a running process starts at once; the others load the program first."""
         return self.pid != self.group or self.worked > STARTED_SECONDS
+
+
+def is_left(process: Process) -> bool:
+    try:
+        line = Path(f"/proc/{process.pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return False
+    return bool(line) and line == process.line
+
+
+def kill_what_is_left(processes: list[Process]) -> None:
+    for one in processes:
+        if is_left(one):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+
+
+def callers(root: int, port: int) -> list[Process]:
+    """Whoever below `root` has a connection to that port of this machine at the moment."""
+    open_ones = connections_to(port)
+    return [one for one in below(root) if open_ones & sockets_of(one.pid)]
+
+
+def connections_to(port: int) -> set[str]:
+    """The sockets, by number, whose other end is the port (proc_pid_net(5): address, state, …, inode)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if int(row[2].rpartition(":")[2], 16) == port}
+
+
+def sockets_of(pid: int) -> set[str]:
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                kind, _, number = os.readlink(entry).partition(":")
+                if kind == "socket":
+                    found.add(number.strip("[]"))
+    return found
 
 
 def below(root: int) -> list[Process]:

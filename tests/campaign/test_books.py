@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from reviewqueue.services.kinds import HOLDABLE, KINDS
 from tests.campaign import books, plan, spoiling
 from tests.campaign.desk import Page
 from tests.running import ROOT
@@ -120,6 +121,61 @@ def test_both_sides_are_read_as_they_are_written(tmp_path):
     assert books.effects_in(file) == [effect(1)]
 
 
+def test_an_effect_bears_the_name_that_the_wish_for_it_has():
+    facts = {"persona": "ines", "handle": "new.one", "name": "Nadir"}
+
+    def named(kind, target):
+        found = books.effect(kind, target, "made", "op-1/1", **facts)
+        return found["kind"], found["target"]
+
+    assert named("clone", "https://www.instagram.com/p/abc/") == ("clone", "ines:abc")
+    assert named("add_source", "oat") == ("add_source", "oat:new.one")
+    assert named("create_persona", "id-of-nadir") == ("create_persona", "Nadir")
+    assert named("change_persona", "ines") == ("update_persona", "ines")
+    assert named("set_automation_mode", "source-1") == ("set_automation", "source-1")
+    assert named("approve", "post-1") == ("approve", "post-1")
+
+
+@pytest.mark.parametrize(("cancelled", "agrees"), [(0, False), (1, True), (2, True), (3, False)])
+def test_as_many_are_cancelled_as_were_taken_back(cancelled, agrees):
+    """One undo was answered; of another the answer was lost."""
+    verdict = books.Verdict()
+    booked = [operation(number, "cancelled") for number in range(cancelled)] + [operation(9, "succeeded")]
+    books.check_undone(verdict, booked, undone=1, tried=2)
+    assert bool(verdict) == agrees
+
+
+# ---- an old backup is put back ---------------------------------------------------------------------------
+
+BOTH_LIVES = {
+    "done in the lost time, and found": (["queued"], ["succeeded"], 1, set()),
+    "done in the lost time, and done again": (["succeeded"], ["succeeded"], 2, {"duplicate"}),
+    "done in the lost time, and ruled out": (["succeeded"], ["cancelled"], 1, {"denied", "duplicate"}),
+    "forgotten, and it had succeeded": (["succeeded"], [], 1, set()),
+    "forgotten, and it had been reported as done without being so": (["succeeded"], [], 0, {"lost"}),
+    "forgotten while nobody knew": (["unknown"], [], 1, set()),
+    "forgotten while it was sent": (["sending"], [], 1, set()),
+    "forgotten while it waited, and sent after all": (["queued"], [], 1, {"denied", "duplicate"}),
+    "held back, as nobody can tell": (["succeeded"], ["blocked"], 1, set()),
+    "left waiting": (["queued"], ["queued"], 0, {"left"}),
+}
+
+
+def test_what_waited_to_be_repeated_when_it_was_forgotten_may_have_happened():
+    first = [operation(0, "queued", "set_public") | {"attempts": 1}]
+    assert sorts(books.over_both_lives(first, []), [effect(0, "set_public")]) == set()
+    first[0]["attempts"] = 0
+    assert "denied" in sorts(books.over_both_lives(first, []), [effect(0, "set_public")])
+
+
+@pytest.mark.parametrize("case", BOTH_LIVES)
+def test_the_equation_holds_over_both_lives(case):
+    before, after, happened, found = BOTH_LIVES[case]
+    first = [operation(number, state) for number, state in enumerate(before)]
+    second = [operation(number, state) for number, state in enumerate(after)]
+    assert sorts(books.over_both_lives(first, second), [effect(0)] * happened) == found
+
+
 # ---- the rest of the campaign -------------------------------------------------------------------------
 
 
@@ -150,16 +206,58 @@ def changed_file(patch) -> str:
     return line.removeprefix("+++ b/")
 
 
+def desk(posts: int, others: int) -> str:
+    def some(what: str, count: int) -> list[dict]:
+        return [
+            {"id": f"{what}-{n:03}", "items": [f"{what}-{n:03}-a", f"{what}-{n:03}-b"]} for n in range(count)
+        ]
+
+    stock = {name: some(name, others) for name in ("public", "failed", "videos")}
+    stock |= {"posts": some("post", posts), "personas": ["ines", "oat"], "people": ["ines", "oat", "kilo"]}
+    stock |= {name: [f"{name}-{number}" for number in range(others)] for name in ("sources", "followed")}
+    return json.dumps(stock | {"changing": "kilo"})
+
+
 def test_the_same_seed_presses_the_same_forms():
-    desk = {
-        "posts": [{"id": f"post-{number}", "items": ["one", "two"]} for number in range(60)],
-        "personas": ["ines", "oat"],
-        "sources": [f"source-{number}" for number in range(60)],
-    }
-    drawn = [plan.draw(json.dumps(desk), 50, seed) for seed in (1, 1, 2)]
+    drawn = [plan.draw(desk(60, 60), 50, seed) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
-    assert {press.kind for press in drawn[0]} <= set(plan.MIX)
-    assert {press.kind for press in plan.draw(json.dumps(desk), 20, 1, ("reject",))} == {"reject"}
+    assert {press.kind for press in plan.draw(desk(60, 60), 20, 1, ("reject",))} == {"reject"}
+
+
+def test_everything_is_pressed_that_a_form_can_do_as_often_as_one_likes():
+    """What is left out opens a page of the service, or needs an account there."""
+    assert set(plan.MIX) == set(plan.FORMS)
+    left_out = {"add_target", "remove_target", "connect_account", "top_up", "set_reload"}
+    assert set(KINDS) - set(plan.MIX) == left_out
+    drawn = plan.draw(desk(800, 300), 1000, 1)
+    assert {press.kind for press in drawn} == set(plan.MIX)
+    assert {press.kind for press in drawn if press.undo} <= set(HOLDABLE)
+    assert any(press.undo for press in drawn)
+
+
+def test_what_is_used_up_is_asked_for_no_more():
+    drawn = plan.draw(desk(60, 1), 80, 1)
+    assert len(drawn) == 80
+    assert sum(press.kind == "generate" for press in drawn) == 1
+    assert len({press.page for press in drawn if press.page.startswith("/review/")}) <= 60
+
+
+def test_there_is_enough_of_everything_for_so_many_operations():
+    needs = plan.needs(300)
+    pressed = Counter(press.kind for press in plan.draw(desk(needs["posts"], 100), 300, 1))
+    for what, about in plan.USED_UP.items():
+        assert sum(pressed[kind] for kind in about) <= needs[what]
+    assert plan.needs(40, ("generate",)) == dict.fromkeys(plan.USED_UP, 0) | {"sources": 50}
+
+
+def test_what_nobody_has_pressed_anything_about_is_left():
+    stock = desk(60, 60)
+    drawn = plan.draw(stock, 50, 1)
+    left = plan.untouched(json.loads(stock), drawn)["posts"]
+    assert 0 < len(left) < 60
+    assert not any(
+        post["id"] in press.page or post["items"][0] in press.page for post in left for press in drawn
+    )
 
 
 def test_a_button_is_pressed_with_the_hidden_fields_of_its_own_form():

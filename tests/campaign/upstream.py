@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import sys
@@ -22,9 +23,11 @@ from reviewqueue.sandbox import samples
 from reviewqueue.sandbox.app import QuietHandler, Sandbox, Server
 from reviewqueue.sandbox.reelmirror import generating, sources
 from reviewqueue.sandbox.rendering import Recipe, Studio, name_of
-from reviewqueue.sandbox.seed import INES, OAT, fill
+from reviewqueue.sandbox.seed import INES, MARLOW, OAT, fill
 
 PUBLISHING = (INES, OAT)  # the personas that have accounts
+SPEAKING, CHANGING = INES, MARLOW  # who has a voice; whose sources are changed
+FOLLOWED = "followed."
 BALANCE_CENTS = 100_000_000
 DAY = 86_400.0
 LATE_SECONDS = (0.3, 5.0)
@@ -142,34 +145,87 @@ class Quiet(Server):
         """A caller that was killed in the middle is no news here."""
 
 
-def stock(sandbox: Stormy, posts: int, source_posts: int, seed: int) -> None:
-    """Money, finished posts to decide on and source posts to generate from; nothing happens by itself."""
+def stock(sandbox: Stormy, needs: dict[str, int], seed: int) -> None:
+    """Money, and as many of everything as plan.needs() says; nothing happens by itself."""
     chance = random.Random(seed)
     sandbox.set_balance(BALANCE_CENTS)
     with sandbox.moment() as context:
         rows = context.rows
         rows.run("UPDATE sources SET automation_mode = 'sync_only'")
-        pictures = rows.all(
-            "SELECT * FROM source_posts AS post WHERE created_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM"
-            " source_media WHERE source_post_id = post.id AND media_type = 'video') ORDER BY id"
-        )
-        personas = [rows.one("SELECT * FROM personas WHERE name = ?", name) for name in PUBLISHING]
-        for number in range(posts):
-            past = context.at(context.now - DAY + number)
-            persona, source = personas[number % len(personas)], chance.choice(pictures)
-            generating.start(past, persona, source, trouble=frozenset())
-        stills = rows.all("SELECT * FROM source_media WHERE media_type = 'image' ORDER BY id")
-        creators = rows.all(
-            "SELECT DISTINCT creator_id FROM sources WHERE persona_id IN (?, ?) ORDER BY creator_id",
-            *(persona["id"] for persona in personas),
-        )
-        for number in range(source_posts):
-            creator, still = chance.choice(creators)["creator_id"], chance.choice(stills)
-            at = context.now - 2 * DAY + number
-            recipes, caption = [json.loads(still["recipe"])], f"Number {number}. #campaign"
-            sources.make_post(context, creator, recipes, caption, posted_at=at, pulled_at=at + 60)
+        personas = {row["name"]: row for row in rows.all("SELECT * FROM personas")}
+        makers = [personas[name] for name in PUBLISHING]
+        make_posts(context, makers, pulled(context, "image"), needs["posts"], chance)
+        for post_id in make_posts(context, makers, pulled(context, "image"), needs["public"], chance):
+            rows.run(SHOW, context.now - DAY, post_id)
+        for post_id in make_posts(context, makers, pulled(context, "image"), needs["failed"], chance):
+            rows.run(SPOIL, post_id)
+        make_posts(context, [personas[SPEAKING]], pulled(context, "video"), needs["videos"], chance)
+        make_source_posts(context, makers, needs["sources"], chance)
+        for number in range(needs["followed"]):
+            handle = f"{FOLLOWED}{number}"
+            creator_id = sources.creator(context, "instagram", handle)
+            sources.track(context, personas[CHANGING]["id"], creator_id, "sync_only")
         rows.run("DELETE FROM transactions WHERE created_at > ?", context.now - 2 * DAY)
         rows.run("DELETE FROM effects")
+
+
+# The first picture of a post is public; its last one has failed.
+SHOW = "UPDATE generated_items SET is_public = 1, public_since = ? WHERE post_id = ? AND position = 0"
+SPOIL = (
+    "UPDATE generated_items SET outcome = 'failed', error_message = 'No picture came' WHERE post_id = ?1"
+    " AND position = (SELECT MAX(position) FROM generated_items WHERE post_id = ?1)"
+)
+
+
+def pulled(context, media_type: str) -> list:
+    """Source posts that hold nothing but that, videos one at a time."""
+    return context.rows.all(
+        "SELECT * FROM source_posts AS post WHERE created_at IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM source_media WHERE source_post_id = post.id AND"
+        " (media_type <> ?1 OR (media_type = 'video' AND position > 0))) ORDER BY id",
+        media_type,
+    )
+
+
+def make_posts(context, personas: list, pulled_posts: list, count: int, chance: random.Random) -> list[str]:
+    """Posts that were finished yesterday; their ids."""
+    return [
+        generating.start(
+            context.at(context.now - DAY + number),
+            personas[number % len(personas)],
+            chance.choice(pulled_posts),
+            trouble=frozenset(),
+        )
+        for number in range(count)
+    ]
+
+
+def make_source_posts(context, personas: list, count: int, chance: random.Random) -> None:
+    stills = context.rows.all("SELECT * FROM source_media WHERE media_type = 'image' ORDER BY id")
+    creators = context.rows.all(
+        "SELECT DISTINCT creator_id FROM sources WHERE persona_id IN (?, ?) ORDER BY creator_id",
+        *(persona["id"] for persona in personas),
+    )
+    for number in range(count):
+        creator, still = chance.choice(creators)["creator_id"], chance.choice(stills)
+        at = context.now - 2 * DAY + number
+        recipes, caption = [json.loads(still["recipe"])], f"Number {number}. #campaign"
+        sources.make_post(context, creator, recipes, caption, posted_at=at, pulled_at=at + 60)
+
+
+def key_of(sandbox: Stormy) -> str | None:
+    """The key to a service that was stocked before."""
+    with sandbox.world.store.reading() as rows:
+        return rows.note("key")
+
+
+def begin(sandbox: Stormy, needs: dict[str, int], seed: int) -> str:
+    """A service from nothing; its key."""
+    key = fill(sandbox, render=False).api_key
+    stock(sandbox, needs, seed)
+    with sandbox.world.store.writing() as rows:
+        rows.set_note("key", key)
+    return key
 
 
 def main() -> None:
@@ -178,13 +234,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--time-scale", type=float, default=1.0)
-    parser.add_argument("--posts", type=int, default=100)
-    parser.add_argument("--source-posts", type=int, default=50)
+    parser.add_argument("--needs", type=json.loads, default={}, help="how many of everything, as JSON")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     address = f"http://127.0.0.1:{given.port}"
     sandbox = Stormy(given.folder, seed=given.seed, public_url=address, time_scale=given.time_scale)
-    key = fill(sandbox, render=False).api_key
-    stock(sandbox, given.posts, given.source_posts, given.seed)
+    key = key_of(sandbox) or begin(sandbox, given.needs, given.seed)
     with make_server(
         "127.0.0.1", given.port, sandbox, server_class=Quiet, handler_class=Handler
     ) as listening:

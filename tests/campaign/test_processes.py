@@ -1,0 +1,126 @@
+"""What the campaign does with processes and databases, on small ones of its own."""
+
+import contextlib
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.campaign import ground, storm
+from tests.campaign.jobs import Crew, Job
+from tests.campaign.silence import Lookout
+
+CONNECT = "import socket, sys, time; held = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+CONNECT += "print('connected', flush=True); time.sleep(60)"
+IDLE = "import time; print('ready', flush=True); time.sleep(60)"
+
+
+@contextlib.contextmanager
+def child(code: str, *arguments: str):
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+def seen(port: int) -> Lookout:
+    with Lookout(os.getpid(), port) as lookout:
+        deadline = time.monotonic() + 10
+        while not (lookout.web or lookout.others) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    return lookout
+
+
+def test_a_web_process_that_asks_the_service_is_seen(port):
+    with child(IDLE), child(CONNECT, str(port), "gunicorn"):
+        lookout = seen(port)
+    assert [line for line in lookout.web if "gunicorn" in line]
+    assert not lookout.others
+
+
+def test_a_worker_that_asks_is_not_taken_for_a_web_process(port):
+    with child(IDLE, "gunicorn"), child(CONNECT, str(port), "qcluster"):
+        lookout = seen(port)
+    assert lookout.others
+    assert not lookout.web
+
+
+def test_what_is_left_of_the_program_is_killed_and_nothing_else():
+    with child(IDLE, "left") as left, child(IDLE, "other") as other:
+        found = [one for one in storm.below(os.getpid()) if one.pid == left.pid]
+        storm.kill_what_is_left(found)
+        assert left.wait(10) < 0
+        assert other.poll() is None
+        storm.kill_what_is_left(found)  # gone by now, its number may be another's
+
+
+# ---- side by side ----------------------------------------------------------------------------------------
+
+
+def job(name: str, code: str) -> Job:
+    def start(scratch):
+        return [sys.executable, "-c", code], scratch
+
+    return Job(name, start, lambda done: done.returncode == 0)
+
+
+def test_all_jobs_are_done_and_one_that_fails_is_told(tmp_path):
+    said = []
+    jobs = [job("good", "print('done')"), job("bad", "print('why'); raise SystemExit(1)"), job("last", "")]
+    assert not Crew(2, tmp_path, said.append).do(jobs)
+    text = "\n".join(said)
+    assert "== good: ok" in text
+    assert "== bad: FAILED" in text
+    assert "bad | why" in text
+    assert "== last: ok" in text
+
+
+def test_nothing_runs_on_after_the_crew_was_stopped(tmp_path):
+    said, crew = [], Crew(1, tmp_path, lambda text: said.append(text))
+    working = threading.Thread(target=crew.do, args=([job("long", IDLE), job("next", IDLE)],))
+    working.start()
+    deadline = time.monotonic() + 10
+    while not crew.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process = next(iter(crew.running))
+    crew.stop()
+    working.join(30)
+    assert process.poll() is not None
+    assert not (tmp_path / "next").exists()
+
+
+# ---- backups -----------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_the_database_of_that_moment(tmp_path):
+    here = ground.Ground(tmp_path, 0, "", "", 1.0)
+    here.data.mkdir()
+    live = sqlite3.connect(here.data / "loupe.sqlite3")
+    live.execute("PRAGMA journal_mode = WAL")
+    live.execute("CREATE TABLE words (word TEXT)")
+    live.execute("INSERT INTO words VALUES ('old')")
+    live.commit()
+    copy = ground.back_up(here)
+    live.execute("INSERT INTO words VALUES ('new')")
+    live.commit()
+    live.close()
+    ground.put_back(here, copy)
+    with contextlib.closing(sqlite3.connect(here.data / "loupe.sqlite3")) as again:
+        assert again.execute("SELECT word FROM words").fetchall() == [("old",)]
