@@ -7,7 +7,7 @@ import pytest
 
 from reviewqueue.clock import now
 from reviewqueue.models import MediaFile, Operation, Persona, UpstreamKey
-from reviewqueue.services import billing, generating, media, operations, reviewing
+from reviewqueue.services import billing, generating, media, operations, rates, reviewing
 from reviewqueue.upstream import errors
 from tests import factories, scripted
 from tests.scripted import picture
@@ -253,7 +253,9 @@ def test_while_the_service_is_away_nothing_is_tried(service, post, ben):
     operation = send(operation)
     assert (operation.state, operation.reason) == ("queued", "The service does not answer.")
     assert len(service.asked) == asked
-    # Half a minute later the look before it is the probe.
+    # Half a minute later it is one look of the poller's that tries; what waits goes on once it was answered.
     UpstreamKey.objects.update(opened_at=now() - timedelta(seconds=31))
+    assert send(operation).state == "queued"
+    assert len(service.asked) == asked
+    rates.answered(UpstreamKey.objects.get())
     assert send(operation).state == "succeeded"
-    assert UpstreamKey.objects.get().opened_at is None
