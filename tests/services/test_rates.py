@@ -194,7 +194,7 @@ def test_less_than_half_of_them_do_not(key):
 
 def test_what_is_longer_ago_than_a_minute_does_not_count(key):
     come(key, "afafafafa")
-    UpstreamKey.objects.update(outcomes=[[at - 60, fails] for at, fails in key.outcomes])
+    UpstreamKey.objects.update(outcomes=[[at - 61, fails] for at, fails in key.outcomes])
     assert come(key, "f") == [False]
     key.refresh_from_db()
     assert len(key.outcomes) == 1
