@@ -106,7 +106,7 @@ def test_the_queue_shows_it_queued_then_generating_then_ready(visit, loupe):
     loads = []
     queue.goto(f"{loupe.address}/")
     queue.on("load", lambda: loads.append(queue.url))
-    free = frames(page).filter(has_text="Generate").filter(has_text="Carousel").first
+    free = frames(page).filter(has_text="Generate").filter(has_text="Video").first  # ten seconds at least
     source = page.locator(f"#{free.get_attribute('id')}")
     slow_to_answer(loupe, "POST /api/v1/generate", 4)
     ready = int(re.search(r"\d+", queue.locator("#ready-count").inner_text())[0])
