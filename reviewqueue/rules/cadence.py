@@ -195,3 +195,28 @@ def pause_when_late(span: Span, age: float) -> float | None:
     """Seconds between looks past the limit: every minute, then hourly for a day, then None (never)."""
     pauses = {"no_answer": MINUTE / span.factor, "stuck": HOUR / span.factor, "lost": None}
     return pauses.get(lateness(span, age), 0.0)
+
+
+def late_phases(span: Span) -> tuple[tuple[float, float | None], ...]:
+    """From which age on the looks lie how far apart, in seconds, as long as each is made; None for never.
+
+    Hourly it is only after the look that found it stuck, which is made a minute after the one before.
+    """
+    minute, hour = MINUTE / span.factor, HOUR / span.factor
+    lost = max(DAY, 3 * span.limit)
+    return (span.limit, minute), (2 * span.limit + minute, hour), (lost + hour, None)
+
+
+def checking(pause: float | None, *, at_least: bool = False) -> str:
+    """What is said while no answer comes. `pause`: real seconds between looks, 0 as usual, None for never."""
+    if pause is None:
+        return "No longer checked by itself"
+    if not pause:
+        return "Still checking"
+    said = f"{pause:.0f} s"
+    for length, unit in ((HOUR, "hour"), (MINUTE, "minute")):
+        if pause >= length:
+            count = round(pause / length)
+            said = unit if count == 1 else f"{count} {unit}s"
+            break
+    return f"Still checking {'at least ' if at_least else ''}every {said}"

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import NamedTuple
 
 TOKEN = re.compile(r"\S+\s*")
@@ -16,6 +17,7 @@ class Piece(NamedTuple):
     kind: str  # "same", "added", "removed"
     text: str
     is_copied: bool = False  # part of the longest run that the source has too
+    is_named: bool = False  # the source's own account
 
 
 def _plain(token: str) -> str:
@@ -47,8 +49,24 @@ def copied_run(source: str, made: str) -> list[str]:
     return [token for token in ours[run.start : run.stop] if _plain(token)]
 
 
-def changes(source: str, made: str) -> list[Piece]:
-    """The generated caption in pieces against its source. Without a source it is one piece."""
+def changes(source: str, made: str, handle: str = "") -> list[Piece]:
+    """The generated caption in pieces against its source, the words that name its account apart.
+
+    Without a source caption nothing is compared.
+    """
+    return [part for piece in _compared(source, made) for part in _apart(piece, handle)]
+
+
+def _apart(piece: Piece, handle: str):
+    """The piece cut where the caption names the account."""
+    if piece.kind == "removed" or not names(piece.text, handle):
+        yield piece
+        return
+    for is_named, tokens in groupby(TOKEN.findall(piece.text), key=lambda token: names(token, handle)):
+        yield piece._replace(text="".join(tokens), is_named=is_named)
+
+
+def _compared(source: str, made: str) -> list[Piece]:
     theirs, ours = TOKEN.findall(source), TOKEN.findall(made)
     before, after = [token.strip() for token in theirs], [token.strip() for token in ours]
     if not before or _too_dear(before, after):

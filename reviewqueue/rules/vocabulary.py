@@ -23,6 +23,10 @@ EVENTS = {
     "decision.undone": Word("Undone", "Took back: {what}"),
     "decision.lapsed": Word("Not sent", "{what} was not sent: {reason}"),
     "decision.first": Word("First approval", "Gave the first of two approvals to {subject}"),
+    # what the team says to itself
+    "note.written": Word("Note", "Wrote a note on {subject}"),
+    "note.mentioned": Word("Mention", "Mentioned {who} in a note on {subject}"),
+    "note.removed": Word("Note taken back", "Took back a note on {subject}"),
     # what was asked of the service
     "post.generated": Word("Generate", "Generated from {subject}"),
     "link.cloned": Word("Clone", "Cloned from a link as {subject}"),
@@ -74,5 +78,8 @@ EVENTS = {
     "key.rejected": Word("Key", "The service rejected the API key ending in {last_four}"),
     "workspace.removed": Word("Workspace", "Removed the workspace {subject}"),
     "settings.changed": Word("Settings", "Changed {what}"),
+    "view.shared": Word("View shared", "Shared the view “{subject}”"),
+    "view.changed": Word("View changed", "Changed the shared view “{subject}”"),
+    "view.removed": Word("View taken back", "Took back the shared view “{subject}”"),
     "signed_in": Word("Sign in", "Signed in"),
 }

@@ -104,6 +104,31 @@ def test_late_things_are_looked_at_ever_more_rarely(age, word, pause):
     assert pause_when_late(IMAGE, age) == pause
 
 
+@pytest.mark.parametrize("span", [IMAGE, IMAGE.faster(6)])
+def test_a_phase_is_told_from_when_it_is_true(span):
+    """Each look finds it as late as it is then; told is how far apart the looks lie from that age on."""
+    age, looks = span.limit, []
+    while (pause := pause_when_late(span, age)) is not None:
+        age += pause or 1
+        looks.append((age, pause))
+    for begins, told in cadence.late_phases(span):
+        after = [pause for at, pause in looks if at > begins + (told or 0)]
+        assert after[:1] == ([told] if told else [])
+    (_, minute), (hourly, _), _ = cadence.late_phases(span)
+    assert {pause for at, pause in looks if span.limit + minute < at <= hourly} == {minute}
+
+
+@pytest.mark.parametrize(
+    ("pause", "words"),
+    [(60, "every minute"), (3600, "every hour"), (10, "every 10 s"), (600, "every 10 minutes")],
+)
+def test_how_often_is_said_in_words(pause, words):
+    assert cadence.checking(pause) == f"Still checking {words}"
+    assert cadence.checking(pause, at_least=True) == f"Still checking at least {words}"
+    assert cadence.checking(0) == "Still checking"
+    assert cadence.checking(None) == "No longer checked by itself"
+
+
 def test_what_goes_faster_than_documented_is_late_sooner_and_looked_at_sooner():
     quick = IMAGE.faster(6)
     assert (quick.low, quick.high, quick.limit) == (IMAGE.low / 6, IMAGE.high / 6, IMAGE.limit / 6)

@@ -29,8 +29,24 @@ def test_five_shared_words_are_not_yet_copied():
 
 
 def test_without_a_source_the_caption_is_one_piece():
-    assert [tuple(piece) for piece in changes("", "Hello")] == [("same", "Hello", False)]
+    assert [tuple(piece) for piece in changes("", "Hello")] == [("same", "Hello", False, False)]
     assert changes("", "") == []
+
+
+def test_the_account_of_the_source_is_told_apart_wherever_it_is_named():
+    source = "Slow light on the wall by @salt.rooms today"
+    made = "Slow light, thanks @salt.rooms! Not @salt.rooms.daily. salt.rooms"
+    pieces = changes(source, made, "salt.rooms")
+    assert [piece.text.strip() for piece in pieces if piece.is_named] == ["@salt.rooms!", "salt.rooms"]
+    assert not [piece for piece in pieces if piece.is_named and piece.kind == "removed"]
+    assert [piece.is_named for piece in changes("", "@salt.rooms again", "salt.rooms")] == [True, False]
+    assert not [piece for piece in changes(source, made) if piece.is_named]
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.text(max_size=20))
+def test_marking_an_account_loses_no_word(source, made, handle):
+    kept = "".join(piece.text for piece in changes(source, made, handle) if piece.kind != "removed")
+    assert kept.split() == made.split()
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

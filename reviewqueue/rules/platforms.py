@@ -1,0 +1,103 @@
+"""What the platforms take, as data: each value with the public page that says so and when it was read.
+
+File types and sizes are no rule here: the service makes the files and hands them over itself.
+"""
+
+from dataclasses import dataclass
+
+INSTAGRAM_MEDIA = (
+    "https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media"
+)
+INSTAGRAM_PUBLISHING = "https://developers.facebook.com/docs/instagram-platform/content-publishing/"
+INSTAGRAM_FIVE = "https://routenote.com/blog/Instagram-hashtags"  # quotes Instagram’s own announcement
+TIKTOK_VIDEO = "https://developers.tiktok.com/doc/content-posting-api-reference-direct-post"
+TIKTOK_PHOTO = "https://developers.tiktok.com/doc/content-posting-api-reference-photo-post"
+TIKTOK_SECONDS = "https://docs.getlate.dev/resources/media-guidelines/tiktok"
+
+ROUNDING = 0.01  # a shape is off by this share when its sides are whole pixels
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`, both taken; where that is written, and the month in which it was read."""
+
+    low: float
+    high: float
+    source: str
+    read: str = "2026-11"
+
+    def takes(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def takes_shape(self, ratio: float) -> bool:
+        return self.low * (1 - ROUNDING) <= ratio <= self.high * (1 + ROUNDING)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform's limits; None where it states none. Shapes are width divided by height."""
+
+    name: str
+    is_supported: bool  # by the service (contracts, rule 13)
+    caption: Range  # characters of a post with a video
+    caption_of_pictures: Range
+    counts_utf16: bool
+    hashtags: Range | None
+    hashtags_announced: Range | None  # said to come into force gradually
+    items: Range
+    mixes: bool  # pictures and videos in one post
+    picture_shape: Range | None
+    video_shape: Range | None
+    video_seconds: Range
+
+    def length(self, caption: str) -> int:
+        return len(caption.encode("utf-16-le", "surrogatepass")) // 2 if self.counts_utf16 else len(caption)
+
+    def longest(self, has_video: bool) -> int:
+        return int((self.caption if has_video else self.caption_of_pictures).high)
+
+
+INSTAGRAM = Platform(
+    name="Instagram",
+    is_supported=True,
+    caption=Range(0, 2200, INSTAGRAM_MEDIA),
+    caption_of_pictures=Range(0, 2200, INSTAGRAM_MEDIA),
+    counts_utf16=False,
+    hashtags=Range(0, 30, INSTAGRAM_MEDIA),
+    hashtags_announced=Range(0, 5, INSTAGRAM_FIVE),
+    items=Range(1, 10, INSTAGRAM_PUBLISHING),
+    mixes=True,
+    picture_shape=Range(4 / 5, 1.91, INSTAGRAM_MEDIA),
+    video_shape=Range(0.01, 10, INSTAGRAM_MEDIA),
+    video_seconds=Range(3, 15 * 60, INSTAGRAM_MEDIA),
+)
+TIKTOK = Platform(
+    name="TikTok",
+    is_supported=False,
+    caption=Range(0, 2200, TIKTOK_VIDEO),
+    caption_of_pictures=Range(0, 4000, TIKTOK_PHOTO),
+    counts_utf16=True,
+    hashtags=None,
+    hashtags_announced=None,
+    items=Range(1, 35, TIKTOK_PHOTO),
+    mixes=False,
+    picture_shape=None,
+    video_shape=None,
+    video_seconds=Range(3, 10 * 60, TIKTOK_SECONDS),
+)
+PLATFORMS = {"instagram": INSTAGRAM, "tiktok": TIKTOK}
+
+SHAPES = ((9, 16), (2, 3), (3, 4), (4, 5), (1, 1), (5, 4), (4, 3), (3, 2), (16, 9))
+
+
+def shape_words(ratio: float) -> str:
+    """0.8 → "4:5"; what has no common name is given against one."""
+    for width, height in SHAPES:
+        if abs(ratio * height / width - 1) <= ROUNDING:
+            return f"{width}:{height}"
+    return f"{ratio:.3g}:1"
+
+
+def span_words(seconds: float) -> str:
+    """4.5 → "4.5 s", 900 → "15 min"."""
+    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:.3g} s"
