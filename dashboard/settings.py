@@ -183,6 +183,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "django.templatetags.static",
                 "reviewqueue.templatetags.display",
+                "reviewqueue.templatetags.keeping",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -230,7 +231,7 @@ CACHES = {
     ),
 }
 # A session that is revoked must end at once, so the cache may answer only where all processes share it.
-SESSION_ENGINE = f"django.contrib.sessions.backends.{'cached_db' if REDIS_URL else 'db'}"
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db" if REDIS_URL else "reviewqueue.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "loupe_session"

@@ -2,8 +2,9 @@
 
 from reviewqueue.models.billing import Charge, Checkout
 from reviewqueue.models.content import GeneratedPost, MediaItem
+from reviewqueue.models.desk import Mention, Note, SavedView
 from reviewqueue.models.event import Event
-from reviewqueue.models.media import MediaFile
+from reviewqueue.models.media import MediaFile, PictureBand
 from reviewqueue.models.operation import Attempt, Hold, Look, Operation, OperationEvent, Watch
 from reviewqueue.models.persona import ConnectedAccount, Persona, PublishingTarget
 from reviewqueue.models.publishing import Delivery, OutgoingPost
@@ -40,14 +41,18 @@ __all__ = [
     "MediaFile",
     "MediaItem",
     "Member",
+    "Mention",
+    "Note",
     "Operation",
     "OperationEvent",
     "OutgoingPost",
     "Persona",
+    "PictureBand",
     "PriceList",
     "PublishingTarget",
     "RateBudget",
     "Reason",
+    "SavedView",
     "Scope",
     "SignInLink",
     "Source",

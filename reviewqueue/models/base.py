@@ -54,7 +54,9 @@ def after_row(columns: tuple[str, str], values: tuple, *, newest_first: bool) ->
     (performance note 3.3). `values` are model-typed, as the columns are.
     """
     wrapped = [
-        models.Value(value, output_field=models.UUIDField() if isinstance(value, uuid.UUID) else None)
+        value
+        if isinstance(value, models.Expression)
+        else models.Value(value, output_field=models.UUIDField() if isinstance(value, uuid.UUID) else None)
         for value in values
     ]
     return KeysetLookup([models.F(column) for column in columns], "<" if newest_first else ">", wrapped)

@@ -1,6 +1,7 @@
 """What the service generated: posts, their items, and each item's earlier versions."""
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from reviewqueue.models.base import Mirror
@@ -12,6 +13,10 @@ from reviewqueue.rules.states import DESK_TABS, GENERATION_ENDED
 
 KINDS = [("image", "Image"), ("carousel", "Carousel"), ("video", "Video")]
 
+# Conditions of `posts_in_flight` and `posts_open`, written out: SQLite compares no list of values with them.
+IN_FLIGHT = RawSQL("desk IN ('pending', 'generating')", (), models.BooleanField())
+OPEN = RawSQL("desk IN ('attention', 'held', 'sending', 'publishing')", (), models.BooleanField())
+
 
 class GeneratedPostQuerySet(models.QuerySet):
     def visible_to(self, member):
@@ -21,7 +26,15 @@ class GeneratedPostQuerySet(models.QuerySet):
         return self.filter(desk__in=DESK_TABS[tab])
 
     def in_flight(self):
-        return self.filter(desk__in=DESK_TABS["generating"])
+        return self.filter(IN_FLIGHT)
+
+    def open(self):
+        """What lies with people or is on its way out."""
+        return self.filter(OPEN)
+
+    def in_line(self):
+        """Asked for and not begun, whoever was asked for first in front."""
+        return self.filter(desk="pending").order_by("asked_at", "id")
 
     def being_made(self):
         """In flight, or so long about it that it lies with people: it may still be finished."""
@@ -100,9 +113,14 @@ class GeneratedPost(Mirror):
                 name="posts_ready_by_persona",
             ),
             models.Index(
-                fields=["workspace", "persona", "asked_at"],
+                fields=["workspace", "asked_at", "id"],
                 condition=models.Q(desk__in=("pending", "generating"), deleted_at=None),
                 name="posts_in_flight",
+            ),
+            models.Index(
+                fields=["workspace", "asked_at", "id"],
+                condition=models.Q(desk="pending", deleted_at=None),
+                name="posts_in_line",
             ),
             models.Index(
                 fields=["workspace", "desk", "made_at", "id"],

@@ -92,3 +92,22 @@ class MediaFile(Row):
             name = self.stored_as(rendition)
             if default_storage.exists(name):
                 default_storage.delete(name)
+
+
+class PictureBand(Row):
+    """One eighth of the perceptual hash of a picture that went out, so that near ones are found by an index.
+
+    `key` is the band's number times 256 plus its eight bits: pictures that differ in fewer than eight bits
+    share at least one.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    file = models.ForeignKey(MediaFile, models.CASCADE, related_name="bands")
+    key = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["file", "key"], name="one_band_of_a_file")]
+        indexes = [models.Index(fields=["workspace", "key"], name="bands_by_key")]
+
+    def __str__(self):
+        return f"band {self.key} of {self.file}"

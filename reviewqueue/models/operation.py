@@ -78,7 +78,7 @@ class Operation(Row):
     hold = models.ForeignKey(Hold, models.SET_NULL, null=True, related_name="operations")
 
     state = models.CharField(max_length=10, default="queued")
-    blocked_by = models.CharField(max_length=20, blank=True)  # key, balance, cap, upstream, role, restore
+    blocked_by = models.CharField(max_length=20, blank=True)  # key, balance, cap, late, role, restore
     not_before = models.DateTimeField(null=True)
     picked_until = models.DateTimeField(null=True)  # somebody is preparing to send it
     hinted_at = models.DateTimeField(null=True)  # the worker was told

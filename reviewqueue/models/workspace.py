@@ -44,6 +44,8 @@ class User(Row, AbstractBaseUser, PermissionsMixin):
     single_keys = models.BooleanField(default=True)
     theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
     time_zone = models.CharField(max_length=64, default="UTC")
+    blurs_media = models.BooleanField(default=False)  # until the pointer or the focus is on it
+    greys_media = models.BooleanField(default=False)
     current = models.ForeignKey("Workspace", models.SET_NULL, null=True, blank=True, related_name="+")
 
     objects = UserManager()

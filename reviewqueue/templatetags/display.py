@@ -75,6 +75,18 @@ def plural(count: int, words: str) -> str:
     return one if count == 1 else many
 
 
+PLACES = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
+
+
+@register.filter
+def in_line(place: int) -> str:
+    """ "Third in line", "12th in line"."""
+    if place <= len(PLACES):
+        return f"{PLACES[place - 1]} in line"
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending} in line"
+
+
 @register.filter
 def mode_name(mode: str) -> str:
     return MODES.get(mode, mode)
@@ -183,13 +195,31 @@ def scale(kind: str, speed: float) -> dict:
         "from_x": 100 * span.low / span.limit,
         "width": 100 * (span.high - span.low) / span.limit,
         "words": cadence.SPAN_WORDS[kind],
+        "phases": late_words(kind, span),
     }
+
+
+def late_words(kind: str, span: cadence.Span) -> list[tuple[float, str]]:
+    """From which age on a clock says how often it is looked at, as is true of it without an answer.
+
+    Posts and their voices stand in lists that are read by themselves at least once an hour.
+    """
+    (late, minute), (stuck, hour), (lost, _) = cadence.late_phases(span)
+    is_listed = kind in ("image", "video", "voice")
+    hourly = cadence.checking(pace(hour), at_least=is_listed)
+    found = [(late, cadence.checking(pace(minute))), (stuck, hourly), (lost, cadence.checking(None))]
+    return [(pace(begins), words) for begins, words in found[: 2 if is_listed else 3]]
 
 
 @register.inclusion_tag("components/clock.html")
 def clock_row(face: dict) -> dict:
-    """A clock in a kept row: the row knows only when it began; the script fills in the rest."""
-    return scale(face["media"], face.get("speed", 1.0)) | {"since": face["asked"]}
+    """A clock in a kept row: the row knows only when it began; the script fills in the rest.
+
+    The row is another one before looks lie an hour apart; what is made and being copied has its answer.
+    """
+    found = scale(face["media"], face.get("speed", 1.0)) | {"since": face["asked"]}
+    is_made = face.get("items") and face.get("done") == face["items"]
+    return found | {"phases": [] if is_made else found["phases"][:1]}
 
 
 @register.inclusion_tag("components/clock.html")
@@ -205,7 +235,9 @@ def clock(kind: str, since, workspace, label: str = "") -> dict:
     )
     span = cadence.SPANS[kind].faster(workspace.speed)
     elapsed = age(started, now())
-    return scale(kind, workspace.speed) | {
+    found = scale(kind, workspace.speed)
+    return found | {
+        "reached": [begins for begins, _ in found["phases"] if pace(elapsed) > begins][-1:],
         "label": label,
         "since": int(started.timestamp()),
         "elapsed": pace(elapsed),

@@ -1,0 +1,52 @@
+"""Queries that are composed once."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import DateTimeField
+
+from reviewqueue.clock import now
+from reviewqueue.models import GeneratedPost, Member
+from reviewqueue.models.prepared import ANYBODY, Given, Prepared
+from tests.factories import make_persona, make_post
+
+
+def test_it_answers_as_its_queryset_does_each_time_with_its_values(ana, otto, persona):
+    ours = [make_post(persona) for _ in range(3)]
+    theirs = make_post(make_persona(otto.workspace, accounts=()))
+    found = Prepared(lambda: GeneratedPost.objects.visible_to(ANYBODY).order_by("number"))
+    assert found(workspace=ana.workspace_id) == ours
+    assert found(workspace=otto.workspace_id) == [theirs]
+    assert found.first(workspace=str(otto.workspace_id)).face == theirs.face
+    GeneratedPost.objects.filter(pk=ours[0].pk).update(deleted_at=now())
+    assert found(workspace=ana.workspace_id) == ours[1:]
+
+
+def test_it_is_composed_once(ana, persona, django_assert_num_queries):
+    composed = []
+
+    def compose():
+        composed.append(1)
+        return GeneratedPost.objects.visible_to(ANYBODY).values_list("pk", "made_at", named=True)
+
+    post, found = make_post(persona), Prepared(compose)
+    with django_assert_num_queries(3):
+        rows = [found(workspace=ana.workspace_id) for _ in range(3)]
+    assert rows == [[(post.pk, post.made_at)]] * 3
+    assert rows[0][0].made_at == post.made_at
+    assert composed == [1]
+
+
+def test_related_rows_come_with_it_and_moments_are_compared(ana):
+    since = Given("since", DateTimeField())
+    found = Prepared(
+        lambda: Member.objects.filter(pk=ANYBODY.pk, created_at__gt=since).select_related("user", "workspace")
+    )
+    row = found.first(member=ana.pk, since=now() - timedelta(days=1))
+    assert (row.user.name, row.workspace.name) == (ana.user.name, ana.workspace.name)
+    assert found.first(member=ana.pk, since=now() + timedelta(days=1)) is None
+
+
+def test_a_value_that_is_missing_is_an_error(ana):
+    with pytest.raises(KeyError):
+        Prepared(lambda: GeneratedPost.objects.visible_to(ANYBODY))()
