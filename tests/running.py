@@ -15,6 +15,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = "30"  # the sandbox's; images take about a second
+# Answers questions one after the other: a line of JSON each, code to run and what it printed.
+ANSWER = """
+import contextlib, io, json, sys, traceback
+from django.db import connections
+for question in sys.stdin:
+    printed, wrong = io.StringIO(), ""
+    with contextlib.redirect_stdout(printed):
+        try:
+            exec(json.loads(question), dict(globals()))
+        except BaseException:
+            wrong = traceback.format_exc()
+    connections.close_all()
+    print(json.dumps([printed.getvalue(), wrong]), flush=True)
+"""
 
 
 def free_port() -> int:
@@ -76,6 +90,7 @@ class Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self.asked: subprocess.Popen | None = None
         self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = 40) -> None:
@@ -98,14 +113,32 @@ class Running:
         return (self.folder / "output.log").read_text()
 
     def link(self, email: str = "ana@sandbox.invalid") -> str:
-        printed = manage(self.env, "sign_in_link", *filter(None, [email]))
+        whom = [email] if email else []
+        printed = self.shell(
+            f"from django.core.management import call_command; call_command('sign_in_link', *{whom!r})"
+        )
         return re.search(r"http\S+", printed).group()
 
     def shell(self, code: str) -> str:
-        """Ask the program's own database; for what a page does not show."""
-        return manage(self.env, "shell", "-v", "0", "-c", code).strip()
+        """Ask the program's own database, for what a page does not show. One process answers all of them."""
+        if self.asked is None:
+            self.asked = subprocess.Popen(
+                [sys.executable, "manage.py", "shell", "-v", "0", "-c", ANSWER],
+                cwd=ROOT,
+                env=self.env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        self.asked.stdin.write(json.dumps(code) + "\n")
+        self.asked.stdin.flush()
+        printed, wrong = json.loads(self.asked.stdout.readline())
+        assert not wrong, wrong
+        return printed.strip()
 
     def stop(self) -> None:
+        if self.asked:
+            self.asked.communicate()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:

@@ -5,10 +5,13 @@ import secrets
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.db import transaction
+from django.db.models import UUIDField
 
 from reviewqueue.clock import now
 from reviewqueue.models import Member, SignInLink, User, Workspace
+from reviewqueue.models.prepared import Given, Prepared
 from reviewqueue.rules.states import NotAllowed
+from reviewqueue.services import scopes
 
 
 class Adapter(DefaultAccountAdapter):
@@ -47,8 +50,18 @@ def cast_of(workspace: Workspace) -> list[Member]:
     return sorted(members, key=lambda member: -len(member.role) if member.role != "admin" else -100)
 
 
-def places_of(user: User) -> list[Member]:
-    return list(Member.objects.of_user(user.pk).order_by("workspace__is_sandbox", "workspace__name"))
+_places = Prepared(
+    lambda: (
+        Member.objects.of_user(Given("user", UUIDField()))
+        .annotate(desk_version=scopes.desk_version())
+        .order_by("workspace__is_sandbox", "workspace__name")
+    )
+)
+
+
+def places_of(user_id) -> list[Member]:
+    """The person's places, the sandbox last; each with the `desk_version` of its workspace."""
+    return _places(user=user_id)
 
 
 def enter(user: User, workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F
 
-from reviewqueue.clock import age, now
+from reviewqueue.clock import age, now, pace
 from reviewqueue.models import (
     Decision,
     Delivery,
@@ -24,10 +24,10 @@ from reviewqueue.models import (
     Tally,
 )
 from reviewqueue.models.base import held
-from reviewqueue.rules import cadence, captions
+from reviewqueue.rules import cadence, captions, money
 from reviewqueue.rules.fingerprint import ItemIdentity, fingerprint
 from reviewqueue.rules.states import DESK_TABS
-from reviewqueue.services import events, pricing, scopes
+from reviewqueue.services import events, pictures, pricing, scopes
 
 EXCERPT = 160  # characters of a caption on a frame
 # Troubles that an operation is the reason of; the first two are also its state.
@@ -122,6 +122,8 @@ def settle(post: GeneratedPost, *, touched: bool = False, at: datetime | None = 
     post.version += 1
     post.changed_here_at = picture.at
     post.save(update_fields=[*WORKED_OUT, "counted", "version", "changed_here_at"])
+    if post.desk in pictures.GOING_OUT and post.face.get("verdict") != "reject":
+        pictures.remember(item.file for item in pictures.going_of(picture.items))
     if was in DESK_TABS["generating"] and post.version > 1:
         _say_what_ended(post, picture.at)
     if post.source_post_id and (was in DESK_TABS["generating"]) != (post.desk in DESK_TABS["generating"]):
@@ -148,6 +150,7 @@ def label_of(post: GeneratedPost) -> str:
 def work_out(picture: Picture) -> None:
     """Set every worked-out field of the post from the picture. Writes nothing."""
     post = picture.post
+    was = (post.desk, post.fingerprint, post.face.get("like"))
     post.kind = kind_of(picture.items) if picture.items else post.kind
     post.handle = post.source_post.handle if post.source_post else ""
     post.fingerprint = fingerprint_of(post, picture.items)
@@ -159,6 +162,8 @@ def work_out(picture: Picture) -> None:
     is_decided = post.desk in ("composing", "publishing", "published", "rejected")
     post.decided_at = (post.decided_at or decided_at(picture)) if is_decided else None
     post.face = face(picture)
+    if like := _like(picture, *was):
+        post.face["like"] = like
 
 
 def kind_of(items: list[MediaItem]) -> str:
@@ -321,19 +326,74 @@ def face(picture: Picture) -> dict:
     about = picture.any_open(post.trouble) or picture.last
     if post.trouble in TOLD_BY_OPERATION and about:
         shown["reason"], shown["operation"] = about.reason, str(about.pk)
+        shown |= _cure(post, about)
     elif post.trouble in ("failed", "partly_failed"):
         shown["reason"] = next((item.error_message for item in items if item.error_message), "")
         shown["again"] = _price_of_again(picture)
+    elif post.trouble == "stuck":
+        shown["limit"] = round(pace(_span(post, _waited_for(picture)).limit))
+        shown["checking"] = _checking(picture)
+    elif post.trouble == "delivery":
+        shown["reason"] = next((one.error_message for one in picture.deliveries if one.error_message), "")
+    elif post.trouble == "media":
+        refused = [item.file for item in items if item.file and item.file.state == "refused"]
+        shown["reason"] = refused[0].reason if refused else ""
     if picture.outgoing:
         shown["published"] = sum(delivery.status == "published" for delivery in picture.deliveries)
         shown["deliveries"] = len(picture.deliveries)
     return shown
 
 
+def _like(picture: Picture, desk: str, fingerprint: str, like: int | None) -> int | None:
+    """The number of a published post with a picture like one of these, as it was when this one became ready.
+
+    A hint, so that a page of frames asks nothing; what counts is the preflight, which looks anew.
+    """
+    post = picture.post
+    if post.desk != "ready":
+        return None
+    if (desk, fingerprint) == (post.desk, post.fingerprint):
+        return like
+    found = pictures.alike(post, pictures.going_of(picture.items))
+    return next((one.other.post.number for one in found if one.is_published), None)
+
+
+def _cure(post: GeneratedPost, about: Operation) -> dict:
+    """What its row offers: let go on, decide again, send again at its price."""
+    price = {"again": money.dollars(about.estimated_cents)} if about.estimated_cents else {}
+    if post.trouble == "blocked":
+        return {"waits_for": about.blocked_by, **price}
+    if post.trouble == "not_sent":
+        return {"tried": about.kind}
+    if post.trouble == "not_made":
+        return {"may_repeat": about.state in ("failed", "absent") and about.kind in MAKING, **price}
+    return {}
+
+
+def _waited_for(picture: Picture) -> str:
+    return "delivery" if picture.outgoing else _media_type(picture)
+
+
+def _checking(picture: Picture) -> str:
+    """How often it is looked at, as services/polling.py has it: by how late the last look found it."""
+    post, outgoing = picture.post, picture.outgoing
+    span = _span(post, _waited_for(picture))
+    if outgoing:
+        pause = cadence.pause_when_late(span, age(outgoing.asked_at, outgoing.seen_at))
+        is_over = outgoing.status != "publishing" or outgoing.settled_at
+        return cadence.checking(None if is_over or pause is None else pace(pause))
+    if post.persona and post.persona.gone_at:  # its list cannot be read
+        return cadence.checking(None)
+    pause = cadence.pause_when_late(span, age(post.asked_at, post.looked_at or post.asked_at))
+    # The persona's list is read by itself as well: all of it once an hour, the newest more often.
+    hourly = pause is None or pause > cadence.MINUTE / span.factor
+    return cadence.checking(pace(cadence.HOUR if pause is None else pause), at_least=hourly)
+
+
 def _hold(picture: Picture) -> dict:
     hold = picture.decision.hold
     sends = int(hold.send_at.timestamp()) if hold.send_at else 0
-    return {"hold": str(hold.pk), "holder": str(hold.member_id), "sends": sends}
+    return {"hold": str(hold.pk), "holder": str(hold.member_id), "sends": sends, "held": hold.count}
 
 
 def _price_of_again(picture: Picture) -> str:

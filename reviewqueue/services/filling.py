@@ -6,6 +6,7 @@ from django.db import connection
 
 from reviewqueue import gateway, wake
 from reviewqueue.models import MediaFile, Persona, Workspace
+from reviewqueue.sandbox.seed import start_running
 from reviewqueue.services import media, mirroring, polling, rates, setup, wire
 
 HANDS = 4
@@ -16,11 +17,15 @@ def fill(say=lambda text: None) -> Workspace:
     with wake.quietly():
         workspace = setup.make_sandbox()
         mirror(workspace)
+        files = wanted(workspace)
+        say(f"Copying {len(files)} pictures and videos …")
+        copy(files)
+        # What is being made begins only now: the first person is to see it within its usual time.
+        start_running(gateway.sandbox())
+        read(workspace, wire.open_wire(workspace), "posts")
+        copy(wanted(workspace))
         gateway.sandbox().forget_requests()  # else the first person finds the minute used up
         rates.forget(workspace.keys.get().fingerprint)
-    files = list(MediaFile.objects.filter(workspace=workspace, state="wanted").values_list("pk", flat=True))
-    say(f"Copying {len(files)} pictures and videos …")
-    copy(files)
     return workspace
 
 
@@ -30,13 +35,22 @@ def mirror(workspace: Workspace) -> None:
     for kind in ("key", "catalogue", "balance", "transactions"):
         watch = workspace.watches.get(kind=kind)
         polling.finish(watch, polling.LOOKS[kind](line, watch))
-    for persona in Persona.objects.filter(workspace=workspace):
-        for kind in ("source_posts", "posts"):
-            watch = workspace.watches.get(kind=kind, subject=str(persona.pk))
-            polling.finish(watch, polling.LOOKS[kind](line, watch))
+    read(workspace, line, "source_posts", "posts")
     line.spend("poll")
     for remote in polling.all_of(line, line.api.outgoing.list):
         mirroring.outgoing(workspace, remote)
+
+
+def read(workspace: Workspace, line, *kinds: str) -> None:
+    """These lists of every persona."""
+    for persona in Persona.objects.filter(workspace=workspace):
+        for kind in kinds:
+            watch = workspace.watches.get(kind=kind, subject=str(persona.pk))
+            polling.finish(watch, polling.LOOKS[kind](line, watch))
+
+
+def wanted(workspace: Workspace) -> list:
+    return list(MediaFile.objects.filter(workspace=workspace, state="wanted").values_list("pk", flat=True))
 
 
 def copy(files: list) -> None:

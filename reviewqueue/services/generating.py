@@ -181,6 +181,10 @@ def bill(wishes: list[tuple[SourcePost, Persona]], workspace: Workspace) -> Bill
     total = money.NOTHING
     for source, persona in wishes:
         total += pricing.cost_of_source(source, persona, price)
+    return _bill(workspace, bills.lines(price, parts), total)
+
+
+def _bill(workspace: Workspace, lines: list[bills.Line], total: money.Estimate) -> Bill:
     reserved = pricing.reserved_cents(workspace)
     after, shortage = None, ""
     if workspace.balance_cents is not None and total.known:
@@ -189,7 +193,7 @@ def bill(wishes: list[tuple[SourcePost, Persona]], workspace: Workspace) -> Bill
         if after < 0 and not workspace.auto_reload:
             have = money.dollars(max(0, left))
             shortage = f"Not enough balance: this costs {total.text()}, you have {have}."
-    return Bill(bills.lines(price, parts), total, reserved, after, shortage)
+    return Bill(lines, total, reserved, after, shortage)
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,12 @@ def generate_many(wishes: list[tuple[SourcePost, Persona]], *, by: Member, token
 
 @transaction.atomic
 def regenerate_post(
-    post: GeneratedPost, *, by: Member, token: uuid.UUID, failed_only: bool = False
+    post: GeneratedPost,
+    *,
+    by: Member,
+    token: uuid.UUID,
+    failed_only: bool = False,
+    batch: uuid.UUID | None = None,
 ) -> Operation:
     """Make the whole post anew at the full price, or only what failed.
 
@@ -233,14 +242,7 @@ def regenerate_post(
     pressed = Operation.objects.filter(token=token, kind=kind, target=post.upstream_id).first()
     if pressed:
         return pressed
-    if not post.upstream_id:
-        raise NotAllowed("The service has not made this post yet.")
-    if post.review_status == "published" or post.desk in ("published", "publishing"):
-        raise NotAllowed("It is published; what is out cannot be made anew.")
-    items = list(post.items.current())
-    wanted = [item for item in items if item.status == "failed"] if failed_only else items
-    if failed_only and not wanted:
-        raise NotAllowed("Nothing failed in this post.")
+    wanted = _remade(post, list(post.items.current()), failed_only)
     estimate = pricing.cost_of_items(wanted, post.persona, pricing.prices(post.workspace))
     pricing.check_affordable(post.workspace, estimate)
     label = desk.label_of(post)
@@ -250,6 +252,7 @@ def regenerate_post(
         target=post.upstream_id,
         label=label,
         token=token,
+        batch=batch,
         estimated_cents=estimate.high_cents,
         post=post,
         persona=post.persona,
@@ -267,6 +270,81 @@ def regenerate_post(
         )
         desk.settle(post, touched=True)
     return operation
+
+
+def _remade(post: GeneratedPost, items: list[MediaItem], failed_only: bool) -> list[MediaItem]:
+    """The items that would be made. Raises NotAllowed if the post cannot be made anew."""
+    if not post.upstream_id:
+        raise NotAllowed("The service has not made this post yet.")
+    if post.review_status == "published" or post.desk in ("published", "publishing"):
+        raise NotAllowed("It is published; what is out cannot be made anew.")
+    wanted = [item for item in items if item.status == "failed"] if failed_only else items
+    if failed_only and not wanted:
+        raise NotAllowed("Nothing failed in this post.")
+    return wanted
+
+
+@dataclass(frozen=True)
+class Remaking:
+    """What making several posts anew, or what failed in them, would come to before the yes."""
+
+    posts: list[GeneratedPost]  # those of which something would be made
+    items: int
+    bill: Bill
+    left_out: list["Again"]  # each with its reason
+
+
+@dataclass(frozen=True)
+class Again:
+    post: GeneratedPost
+    operation: Operation | None
+    reason: str = ""  # why it is not made anew
+
+
+def remaking(posts: list[GeneratedPost], workspace: Workspace, *, failed_only: bool) -> Remaking:
+    """The bill of `regenerate_many`. `posts` come with their persona and current items."""
+    price = pricing.prices(workspace)
+    able, parts, left_out, total = [], [], [], money.NOTHING
+    for post in posts:
+        try:
+            if post.desk in BUSY:
+                raise NotAllowed(BUSY[post.desk])
+            wanted = _remade(post, post.current_items, failed_only)
+        except NotAllowed as error:
+            left_out.append(Again(post, None, str(error)))
+            continue
+        able.append(post)
+        discount = bool(post.persona and post.persona.discount_mode)
+        parts += [bills.Part(item.media_type, item.duration_seconds, discount) for item in wanted]
+        total += pricing.cost_of_items(wanted, post.persona, price)
+    return Remaking(able, len(parts), _bill(workspace, bills.lines(price, parts), total), left_out)
+
+
+BUSY = {
+    "pending": "It is being made just now.",
+    "generating": "It is being made just now.",
+    "held": "A decision on it is held.",
+    "sending": "A decision on it is being sent.",
+}
+
+
+def regenerate_many(
+    posts: list[GeneratedPost], *, by: Member, token: uuid.UUID, failed_only: bool = False
+) -> list[Again]:
+    """Each post in a transaction of its own, so that one refusal stops nothing else.
+
+    They are one batch: if the balance runs out in the middle, the rest waits. Raises NotPermitted.
+    """
+    require(by, "regenerate")
+    batch = token if len(posts) > 1 else None
+    outcomes = []
+    for post in posts:
+        try:
+            operation = regenerate_post(post, by=by, token=token, failed_only=failed_only, batch=batch)
+            outcomes.append(Again(post, operation))
+        except NotAllowed as error:
+            outcomes.append(Again(post, None, str(error)))
+    return outcomes
 
 
 @transaction.atomic
@@ -388,6 +466,11 @@ def locked_until(item: MediaItem):
         return None
     until = item.public_at + wait(PUBLIC_LOCK_DAYS * DAY)
     return until if until > now() else None
+
+
+def would_be_locked_until():
+    """When a discounted item that is made public now may be hidden again."""
+    return now() + wait(PUBLIC_LOCK_DAYS * DAY)
 
 
 # ---- away ---------------------------------------------------------------------------------------

@@ -3,15 +3,18 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import DateTimeField, F, Q
 from django.utils import timezone
 
 from reviewqueue.clock import now, pace
 from reviewqueue.models import GeneratedPost, Hold, Member, Operation
 from reviewqueue.models.base import held
+from reviewqueue.models.prepared import ANYBODY, Given, Prepared
 from reviewqueue.rules.states import HOLD, NotAllowed
 from reviewqueue.services import desk, events, operations, scopes
 from reviewqueue.services.access import NotPermitted, require
+
+LINGER_SECONDS = 60  # the service's clock, while somebody is in the tray; the page renews it
 
 
 class TooLate(NotAllowed):
@@ -33,10 +36,16 @@ def begin(by: Member, what: str, which: str, *, count: int = 1) -> Hold:
     )
 
 
+_waiting = Prepared(
+    lambda: Hold.objects.filter(
+        Q(send_at=None) | Q(send_at__gt=Given("at", DateTimeField())), member_id=ANYBODY.pk, state="held"
+    ).order_by("-created_at")[:50]
+)
+
+
 def of(member: Member) -> list[Hold]:
     """The member's holds, newest first: what the tray shows. Those that are due are on their way."""
-    waiting = Q(send_at=None) | Q(send_at__gt=now())
-    return list(member.holds.filter(waiting, state="held").order_by("-created_at")[:50])
+    return _waiting(member=member.pk, at=now())
 
 
 def _own(hold: Hold, by: Member) -> None:
@@ -92,6 +101,38 @@ def pause(hold: Hold, *, by: Member, on: bool = True) -> None:
     _own(hold, by)
     seconds = hold.seconds if hold.seconds is not None else 10
     _move(hold, None if on else now() + timedelta(seconds=pace(seconds)))
+
+
+def linger(by: Member, *, on: bool = True) -> int:
+    """Put off what is held while the member is in the tray; once they leave it has its whole time again.
+
+    A browser that dies there puts it off for a minute, not for ever. Returns how many it was.
+    """
+    require(by, "hold.undo")
+    put_off = 0
+    for hold in of(by):
+        if hold.send_at is None:
+            continue
+        seconds = LINGER_SECONDS if on else hold.seconds or 0
+        try:
+            _move(hold, now() + timedelta(seconds=pace(seconds)))
+        except TooLate:
+            continue
+        put_off += 1
+    return put_off
+
+
+def send_all(by: Member) -> int:
+    """Send all that the member holds, oldest first. Returns how many it was."""
+    require(by, "hold.undo")
+    sent = 0
+    for hold in reversed(of(by)):
+        try:
+            send(hold, by=by)
+        except TooLate:
+            continue
+        sent += 1
+    return sent
 
 
 def send(hold: Hold, *, by: Member) -> None:

@@ -217,6 +217,9 @@ def tell_owners(row: MediaFile) -> None:
             for part in source.media.select_related("file").filter(next_file=row):
                 take_over(part, row)
             desk.settle_source(source)
+        # What has no picture of its own yet, or never gets one, shows its source's.
+        for post_id in GeneratedPost.objects.filter(source_post_id=source_id).values_list("pk", flat=True):
+            desk.refresh(post_id)
 
 
 def shown_with(row: MediaFile) -> Q:
@@ -315,9 +318,8 @@ def encoded(picture: Image.Image, size: tuple[int, int], *, quality: int) -> Con
     copy = picture.copy()
     copy.thumbnail(size, Image.Resampling.LANCZOS)
     out = BytesIO()
-    copy.save(
-        out, "WEBP", quality=quality, method=2
-    )  # a thirtieth more bytes than 4, in two thirds of the time
+    # A thirtieth more bytes than with method 4, in two thirds of the time.
+    copy.save(out, "WEBP", quality=quality, method=2)
     return ContentFile(out.getvalue())
 
 

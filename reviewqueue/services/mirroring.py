@@ -319,6 +319,7 @@ def generated_posts(owner: Persona, remotes, *, at: datetime | None = None) -> i
     for remote in remotes:
         row = known.get(remote.id)
         is_same = row and row.mark == mark_of(remote) and row.deleted_at is None
+        is_same = is_same and row.trouble != "stuck"  # its row says when it is looked at again
         if is_same and (row.desk not in DESK_TABS["generating"] or _is_under_way(row, remote)):
             same.append(row.pk)
         else:

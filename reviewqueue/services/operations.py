@@ -41,6 +41,7 @@ from reviewqueue.upstream import errors
 log = logging.getLogger("loupe.operations")
 
 PICK_SECONDS = 40  # how long preparing may take before somebody else may try
+LATE_SECONDS = 15 * 60  # of the clock on the wall; beyond it a person is asked whether it still is to be sent
 NOT_SENT_LIMIT = 30  # attempts to reach the service before it is given up
 BATCH_AT_ONCE = 4  # of a batch under one key: a bad minute leaves no more than these unknown
 REPEATS = 3  # of absolute kinds, from unknown
@@ -248,6 +249,7 @@ def send(operation_id, *, at: datetime | None = None) -> bool:
         return False
     line = None
     try:
+        check_in_time(operation)
         check_may_go(operation)
         line = wire.open_wire(operation.workspace)
         gate.check(operation, KINDS[operation.kind], line)
@@ -283,6 +285,18 @@ def pick(operation_id, *, at: datetime | None = None) -> Operation | None:
         return None
     related = ("workspace", "by__user", "post__persona", "post__workspace", "item", "persona", "source")
     return Operation.objects.select_related(*related).get(pk=operation_id)
+
+
+def check_in_time(operation: Operation) -> None:
+    """Whatever waits has its time moved while Loupe runs; one that lies far back was missed while it did not.
+
+    Nothing of such a backlog is shown or paid for without a person's word (reliability note, H9). Raises
+    Blocked. A repeat of something lost still goes: it sets a value that was wanted then.
+    """
+    due = operation.not_before
+    if now() - due > timedelta(seconds=LATE_SECONDS) and not was_lost(operation):
+        said = f"It was due at {due:%H:%M} UTC on {due:%-d %B} and was not sent in time."
+        raise Blocked("late", said)
 
 
 def check_may_go(operation: Operation) -> None:

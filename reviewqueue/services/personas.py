@@ -208,50 +208,30 @@ def _needs_targets(persona: Persona, mode: str) -> None:
 
 @transaction.atomic
 def link_account(persona: Persona, account: ConnectedAccount, *, by: Member, token: uuid.UUID) -> Operation:
-    require(by, "account.change")
-    operation, made = operations.queue(
-        "add_target",
-        by=by,
-        target=f"{persona.upstream_id}:{account.upstream_id}",
-        label=persona.name,
-        token=token,
-        params={"persona_id": persona.upstream_id, "account_id": account.upstream_id},
-        persona=persona,
-    )
-    if made:
-        _asked(
-            "target.added",
-            by=by,
-            subject=persona.name,
-            persona=persona,
-            operation=operation,
-            account=str(account),
-        )
-    return operation
+    named = {"account_id": account.upstream_id}
+    return _change_targets("add_target", "target.added", persona, account, named, by=by, token=token)
 
 
 @transaction.atomic
 def unlink_account(target: PublishingTarget, *, by: Member, token: uuid.UUID) -> Operation:
+    persona, account, named = target.persona, target.account, {"target_id": target.upstream_id}
+    return _change_targets("remove_target", "target.removed", persona, account, named, by=by, token=token)
+
+
+def _change_targets(kind: str, event: str, persona, account, named: dict, *, by, token) -> Operation:
     require(by, "account.change")
-    persona, account = target.persona, target.account
     operation, made = operations.queue(
-        "remove_target",
+        kind,
         by=by,
         target=f"{persona.upstream_id}:{account.upstream_id}",
         label=persona.name,
         token=token,
-        params={"persona_id": persona.upstream_id, "target_id": target.upstream_id},
+        params={"persona_id": persona.upstream_id, **named},
         persona=persona,
     )
     if made:
-        _asked(
-            "target.removed",
-            by=by,
-            subject=persona.name,
-            persona=persona,
-            operation=operation,
-            account=str(account),
-        )
+        told = {"subject": persona.name, "persona": persona, "account": str(account)}
+        _asked(event, by=by, operation=operation, **told)
     return operation
 
 

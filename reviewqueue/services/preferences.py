@@ -18,6 +18,8 @@ OWN_WORDS = {
     "single_keys": "single keys",
     "theme": "theme",
     "time_zone": "time zone",
+    "blurs_media": "blurred pictures",
+    "greys_media": "grey pictures",
 }
 
 
@@ -43,6 +45,15 @@ def set_theme(theme: str, *, by: Member) -> None:
 def set_keyboard(on: bool, *, by: Member) -> None:
     require(by, "look")
     User.objects.filter(pk=by.user_id).update(single_keys=on)
+
+
+def set_looking(*, blur: bool | None = None, grey: bool | None = None, by: Member) -> None:
+    """How this person wants to see pictures and videos; None leaves it as it is. On nobody's record."""
+    require(by, "look")
+    wanted = {"blurs_media": blur, "greys_media": grey}
+    values = {name: value for name, value in wanted.items() if value is not None}
+    if values:
+        User.objects.filter(pk=by.user_id).update(**values)
 
 
 @transaction.atomic

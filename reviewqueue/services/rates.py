@@ -7,10 +7,11 @@ the answers, as others may use the same key.
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import ceil
 
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, Subquery
 
 from reviewqueue.clock import now, pace, wait
 from reviewqueue.models import RateBudget, UpstreamKey
@@ -123,10 +124,9 @@ def block(fingerprint: str, seconds: float, *, at: float | None = None) -> None:
             return
 
 
-def blocked_until(fingerprint: str) -> datetime | None:
-    """Until when the service asked us to slow down; None if it does not."""
-    row = RateBudget.objects.filter(pk=fingerprint, blocked_until__gt=time.time()).first()
-    return datetime.fromtimestamp(row.blocked_until, UTC) if row else None
+def blocked_until() -> Subquery:
+    """Until when (epoch seconds) the service has asked a key to rest, as a column of a query of keys."""
+    return Subquery(RateBudget.objects.filter(pk=OuterRef("fingerprint")).values("blocked_until"))
 
 
 def _row(fingerprint: str) -> RateBudget:

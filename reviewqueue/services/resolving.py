@@ -21,7 +21,7 @@ KNOWN_BY_NOW = "It is known by now what became of it. Nothing was changed."
 
 @transaction.atomic
 def release(operation: Operation, *, by: Member) -> None:
-    """Let an operation go on that waits for a person's word: the balance ran out, or a backup was restored.
+    """Let an operation go on that waits for a person's word: no balance, missed while down, restored backup.
 
     Raises NotPermitted, NotAllowed if it waits for something else (a key or the service frees it by itself).
     """
@@ -69,7 +69,7 @@ def can_withdraw(operation: Operation) -> bool:
 def can_release(operation: Operation) -> bool:
     """After a restore only once it was looked for: it may have been done in the time that was lost."""
     waits_for = operation.blocked_by if operation.state == "blocked" else ""
-    return waits_for == "balance" or (waits_for == "restore" and operation.look_at is None)
+    return waits_for in ("balance", "late") or (waits_for == "restore" and operation.look_at is None)
 
 
 # ---- not known -----------------------------------------------------------------------------------

@@ -138,10 +138,7 @@ def check_free(post: GeneratedPost, own: str) -> None:
     """Raise AlreadyOpen with who was first, when, and that nothing of yours was sent."""
     standing = post.decisions.filter(stands=True, item=None, is_first=False).order_by("-at").first()
     if standing:
-        did = Decision.Verdict(standing.verdict).label.lower()
-        raise AlreadyOpen(
-            f"{standing.by_label} {past(did)} this {ago(standing.at)}. Your {own} was not sent."
-        )
+        raise AlreadyOpen(f"{told(standing)}. Your {own} was not sent.")
     open_one = post.operations.open().filter(lock_group="decide").first()
     if open_one:
         raise AlreadyOpen(operations.in_the_way(post.workspace_id, "decide", post.upstream_id))
@@ -179,8 +176,22 @@ def check_policy(post: GeneratedPost, by: Member) -> bool:
     return not firsts.exists()
 
 
-def past(label: str) -> str:
-    return {"to compose": "sent this to compose, namely"}.get(label, label)
+def told(decision: Decision) -> str:
+    """ "Tom approved this 2 min ago" """
+    did = Decision.Verdict(decision.verdict).label.lower()
+    did = "sent this to compose" if did == "to compose" else f"{did} this"
+    return f"{decision.by_label} {did} {ago(decision.at)}"
+
+
+def what_changed(post: GeneratedPost, since: int | None) -> str:
+    """What is not as it was in that version of the post, as far as that can be told."""
+    anew = post.items.current().filter(take__gt=1, changed_in__gt=since).order_by("position") if since else []
+    numbers = [str(item.position + 1) for item in anew]
+    if not numbers:
+        return "This post changed while you looked"
+    if len(numbers) == 1:
+        return f"Item {numbers[0]} was regenerated while you looked"
+    return f"Items {', '.join(numbers[:-1])} and {numbers[-1]} were regenerated while you looked"
 
 
 def ago(at) -> str:
@@ -278,7 +289,12 @@ def decide_many(
             outcomes.append(Outcome(post, decision))
         except NotAllowed as error:
             outcomes.append(Outcome(post, None, str(error)))
-    done = sum(outcome.decision is not None for outcome in outcomes)
+    # Pressed twice with one token, the decisions stand under the hold of the first press.
+    done = sum(outcome.decision is not None and outcome.decision.hold_id == hold.pk for outcome in outcomes)
     what = f"{KINDS[verb.kind].did} {done}"
     Hold.objects.filter(pk=hold.pk).update(count=done, what=what, **({} if done else {"state": "released"}))
+    if done < len(posts):  # rows say how many are taken back together
+        for outcome in outcomes:
+            if outcome.decision:
+                desk.refresh(outcome.post.pk)
     return outcomes

@@ -1,9 +1,10 @@
 """One version and one set of counts for each thing a page shows."""
 
-from django.db.models import F
+from django.db.models import CharField, F, OuterRef, Subquery
 
 from reviewqueue.models import Scope, Workspace
 from reviewqueue.models.base import held
+from reviewqueue.models.prepared import ANYBODY, Given, Prepared
 
 DESK = "desk"
 
@@ -18,13 +19,29 @@ def ensure(workspace_id, *keys: str) -> None:
     )
 
 
+_rows = Prepared(
+    lambda: Scope.objects.filter(workspace_id=ANYBODY.workspace_id, key=Given("key", CharField()))
+)
+
+
 def desk(workspace: Workspace) -> Scope:
-    return Scope.objects.get(workspace=workspace, key=DESK)
+    (scope,) = _rows(workspace=workspace.pk, key=DESK)
+    return scope
+
+
+def of_persona(workspace_id, persona_id) -> Scope | None:
+    return _rows.first(workspace=workspace_id, key=persona_key(persona_id))
 
 
 def version(workspace_id, key: str = DESK) -> int | None:
     """The one number that a poll compares."""
     return Scope.objects.filter(workspace_id=workspace_id, key=key).values_list("version", flat=True).first()
+
+
+def desk_version() -> Subquery:
+    """The same for the desk, as a column of a query of something that has a workspace."""
+    desks = Scope.objects.filter(workspace_id=OuterRef("workspace_id"), key=DESK)
+    return Subquery(desks.values("version"))
 
 
 def hold(workspace_id, persona_ids) -> None:

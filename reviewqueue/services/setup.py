@@ -88,9 +88,9 @@ def keep_pace() -> None:
 
 
 def make_sandbox() -> Workspace:
-    """The sandbox workspace with its cast and its key; what it holds is mirrored by the caller."""
+    """The sandbox workspace with its cast and its key; the caller mirrors what it holds and sets it going."""
     sandbox = gateway.sandbox()
-    secret = fill(sandbox).api_key or sandbox.new_key("Loupe")
+    secret = fill(sandbox, running=False).api_key or sandbox.new_key("Loupe")
     with transaction.atomic():
         workspace = make_workspace("Sandbox", is_sandbox=True)
         for name, role in CAST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import httpx
@@ -25,6 +26,18 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+def pytest_collection_modifyitems(config, items):
+    """Only a process that runs the whole contract suite can tell what the suite left out."""
+    suite = [item for item in items if item.path.name == "test_contract.py"]
+    last = [item for item in suite if item.originalname == "test_every_operation_was_called"]
+    if not last:
+        return
+    defined = {name for name in vars(last[0].module) if name.startswith("test_")}
+    if {item.originalname for item in suite} != defined or "PYTEST_XDIST_WORKER" in os.environ:
+        items[:] = [item for item in items if item not in last]
+        config.hook.pytest_deselected(items=last)
 
 
 @pytest.fixture

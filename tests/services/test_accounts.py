@@ -81,10 +81,10 @@ def test_only_the_sandbox_has_a_cast(ana):
 
 def test_the_places_of_a_person_are_those_they_are_still_in(ana, otto):
     member = otto.workspace.members.create(user=ana.user, role="viewer")
-    assert [place.workspace for place in accounts.places_of(ana.user)] == [otto.workspace, ana.workspace]
+    assert [place.workspace for place in accounts.places_of(ana.user_id)] == [otto.workspace, ana.workspace]
     member.is_active = False
     member.save()
-    assert accounts.places_of(ana.user) == [ana]
+    assert accounts.places_of(ana.user_id) == [ana]
 
 
 def test_entering_a_workspace_is_kept(ana, otto):

@@ -313,3 +313,12 @@ def test_the_days_tally_counts_and_takes_back(oat):
     holds.undo(second.hold, by=oat.ana)
     tally.refresh_from_db()
     assert (tally.approved, tally.decided) == (1, 1)
+
+
+def test_rows_of_one_hold_say_how_many_are_taken_back_together(ana, persona):
+    posts = [factories.make_post(persona) for _ in range(3)]
+    seen = {post.pk: post.fingerprint for post in posts} | {posts[0].pk: "an old page"}
+    reviewing.decide_many(posts, reviewing.REJECT, by=ana, seen=seen, token=token())
+    for post in posts:
+        post.refresh_from_db()
+    assert [post.face.get("held") for post in posts] == [None, 2, 2]

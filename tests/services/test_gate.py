@@ -7,7 +7,7 @@ import pytest
 
 from reviewqueue.clock import now
 from reviewqueue.models import MediaFile, Operation, Persona, UpstreamKey
-from reviewqueue.services import billing, generating, media, operations, rates, reviewing
+from reviewqueue.services import billing, generating, media, operations, rates, resolving, reviewing
 from reviewqueue.upstream import errors
 from tests import factories, scripted
 from tests.scripted import picture
@@ -60,8 +60,8 @@ def told_item(service, post) -> dict:
     return service.says[f"/v1/generated-media-items/{post.items.current().get().upstream_id}"]
 
 
-def send(operation: Operation) -> Operation:
-    Operation.objects.filter(pk=operation.pk, state="queued").update(not_before=now())
+def send(operation: Operation, *, late: timedelta = timedelta()) -> Operation:
+    Operation.objects.filter(pk=operation.pk, state="queued").update(not_before=now() - late)
     with committing():
         operations.send(operation.pk)
     operation.refresh_from_db()
@@ -244,6 +244,25 @@ def test_a_service_that_is_never_reached_is_given_up_and_nothing_happened(ben, s
     operation = send(operation)
     assert operation.state == "failed"
     assert "could not be reached" in operation.reason
+
+
+def test_what_fell_due_while_loupe_was_down_waits_for_a_persons_word(service, post, ben):
+    """A backlog is never published silently (reliability note, H9)."""
+    operation = approved(post, ben)
+    Operation.objects.update(not_before=now() - timedelta(minutes=16))
+    asked = len(service.asked)
+    operation = send(operation, late=timedelta(minutes=16))
+    assert (operation.state, operation.blocked_by) == ("blocked", "late")
+    assert operation.reason.endswith("and was not sent in time.")
+    assert len(service.asked) == asked
+    post.refresh_from_db()
+    assert (post.desk, post.trouble) == ("attention", "blocked")
+    resolving.release(operation, by=ben)
+    assert send(operation).state == "succeeded"
+
+
+def test_a_few_minutes_late_is_still_sent(service, post, ben):
+    assert send(approved(post, ben), late=timedelta(minutes=14)).state == "succeeded"
 
 
 def test_while_the_service_is_away_nothing_is_tried(service, post, ben):

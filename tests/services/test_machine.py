@@ -28,7 +28,7 @@ from reviewqueue.services import generating, operations, reconciling, resolving,
 from reviewqueue.services.kinds import KINDS
 from tests.world import World, check_counts, committing, token
 
-EXAMPLES = int(os.environ.get("LOUPE_TEST_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("LOUPE_TEST_EXAMPLES", "12"))
 HAPPENED_NOT = ("failed", "absent", "cancelled")
 FAULTS = ("drop_before", "drop_after", "500", "502_after", "malformed", "truncate", "429", "422", "404")
 

@@ -189,6 +189,23 @@ def test_a_post_is_ready_once_its_last_copy_is_here(service, persona_here):
     check_counts(persona_here.workspace)
 
 
+@pytest.mark.parametrize("status", ["failed", "generating"])
+def test_what_has_no_picture_of_its_own_shows_its_sources_once_that_is_here(service, persona_here, status):
+    service.files["source.jpg"] = encoded(drawn())
+    file = wanted(persona_here.workspace, service.link("source.jpg"))
+    source = factories.make_source_post(persona_here.workspace)
+    source.media.update(file=file)
+    factories.desk.refresh_source(source.pk)
+    post = factories.make_post(persona_here, status=status, source=source)
+    assert post.face["source"] == ""
+    with committing():
+        assert media.fetch(file.pk)
+    before = post.version
+    post.refresh_from_db()
+    assert post.face["source"] == file.name
+    assert post.version > before
+
+
 # ---- one copy ----------------------------------------------------------------------------------------
 
 

@@ -6,9 +6,9 @@ import pytest
 from django.core.cache import cache
 
 from reviewqueue.clock import now
-from reviewqueue.models import Event, GeneratedPost, Look, Persona, RateBudget, UpstreamKey, Watch
+from reviewqueue.models import Event, GeneratedPost, Look, MediaItem, Persona, RateBudget, UpstreamKey, Watch
 from reviewqueue.rules import cadence
-from reviewqueue.services import polling, rates, watches
+from reviewqueue.services import desk, polling, rates, watches
 from tests import factories, scripted
 from tests.world import check_counts, committing, from_threads, only_postgresql
 
@@ -173,6 +173,50 @@ def test_nothing_is_late_before_a_look_has_found_it_so(workspace, ines):
     assert planned(workspace) == [("post", str(post.pk))]
     type(post).objects.update(looked_at=now() - timedelta(minutes=30))
     assert planned(workspace) == []
+
+
+def test_a_row_says_how_often_it_is_really_looked_at(service, workspace, ines):
+    """Hourly is said once a look has found it stuck, be it one of the list that shows nothing new."""
+    post, posts = running(ines, 590), GeneratedPost.objects
+    lists(service, ines).append(told(post, "generating", caption=""))
+
+    def read_list():
+        look(watches.add(workspace.pk, "posts", ines.pk))
+        post.refresh_from_db()
+        return post.face.get("checking"), post.version
+
+    def pass_by(seconds):
+        post.refresh_from_db()
+        for name in ("asked_at", "looked_at"):
+            posts.update(**{name: getattr(post, name) - timedelta(seconds=seconds)})
+        MediaItem.objects.update(asked_at=posts.get().asked_at)
+        polling.refresh_late(workspace)
+        post.refresh_from_db()
+        return post.face.get("checking"), planned(workspace)
+
+    assert read_list() == (None, post.version)
+    assert pass_by(15) == ("Still checking every minute", [])
+    assert pass_by(46) == ("Still checking every minute", [("post", str(post.pk))])
+    version = post.version
+    assert read_list() == ("Still checking at least every hour", version + 1)  # an open page says so, too
+    assert pass_by(61) == ("Still checking at least every hour", [])
+    assert read_list() == read_list()  # and is left in peace
+
+
+def test_a_delivery_that_never_ends_says_when_nobody_looks_any_more(workspace, ines):
+    row = job_of(ines, "outgoing", 370)
+
+    def said(seen_before):
+        type(row).objects.update(seen_at=now() - timedelta(seconds=seen_before))
+        post = desk.refresh(row.post_id)
+        return post.trouble, post.face["checking"]
+
+    assert said(30) == ("stuck", "Still checking every minute")
+    assert said(0) == ("stuck", "Still checking every hour")
+    long_ago = now() - timedelta(days=2)
+    for kept in (type(row), GeneratedPost):
+        kept.objects.update(asked_at=long_ago)
+    assert said(0) == ("stuck", "No longer checked by itself")
 
 
 def test_the_posts_of_a_persona_that_is_gone_are_not_asked_for(workspace, ines):
@@ -581,8 +625,8 @@ def test_a_429_stops_everything_under_the_key_for_as_long_as_it_says(service, wo
     service.instead = (429, {"Retry-After": "40"}, b"{}")
     watch = look(watches.add(workspace.pk, "balance"))
     assert timedelta(seconds=35) < watch.poll_at - now() <= timedelta(seconds=41)
-    until = rates.blocked_until(key_of(workspace).fingerprint)
-    assert timedelta(seconds=35) < until - now() <= timedelta(seconds=40)
+    until = RateBudget.objects.get(pk=key_of(workspace).fingerprint).blocked_until
+    assert 35 < until - now().timestamp() <= 40
     watches.add(workspace.pk, "catalogue")
     assert planned(workspace) == []
 

@@ -46,18 +46,32 @@ def test_the_theme_is_toggled_and_on_nobodys_record(vera, before, after):
     assert recorded() == []
 
 
+def test_blur_and_grey_are_set_one_by_one_and_on_nobodys_record(vera, ben):
+    preferences.set_looking(blur=True, by=vera)
+    preferences.set_looking(grey=True, by=vera)
+    preferences.set_looking(by=vera)
+    user = User.objects.get(pk=vera.user_id)
+    assert (user.blurs_media, user.greys_media) == (True, True)
+    preferences.set_looking(blur=False, by=vera)
+    user.refresh_from_db()
+    assert (user.blurs_media, user.greys_media) == (False, True)
+    assert not User.objects.get(pk=ben.user_id).greys_media
+    assert recorded() == []
+
+
 def test_whoever_was_removed_changes_nothing(vera):
     vera.is_active = False
     commands = (
         lambda: preferences.set_profile(by=vera, theme="dark"),
         lambda: preferences.set_theme("dark", by=vera),
         lambda: preferences.set_keyboard(False, by=vera),
+        lambda: preferences.set_looking(blur=True, by=vera),
     )
     for command in commands:
         with nothing_written(vera.workspace), pytest.raises(NotPermitted):
             command()
     user = User.objects.get(pk=vera.user_id)
-    assert (user.theme, user.single_keys) == ("system", True)
+    assert (user.theme, user.single_keys, user.blurs_media) == ("system", True, False)
 
 
 def test_the_policy_is_changed_and_each_change_is_told(ana):

@@ -8,6 +8,7 @@ import pytest
 from reviewqueue.clock import now
 from reviewqueue.models import RateBudget, UpstreamKey
 from reviewqueue.services import rates
+from tests.factories import make_workspace
 from tests.world import from_threads, only_postgresql
 
 KEY = "k" * 32
@@ -137,9 +138,11 @@ def test_a_shorter_block_does_not_end_a_longer_one():
 
 
 def test_the_page_can_say_until_when():
-    assert rates.blocked_until(KEY) is None
-    rates.block(KEY, 60)
-    assert 55 < rates.blocked_until(KEY).timestamp() - time.time() <= 60
+    keys = UpstreamKey.objects.annotate(until=rates.blocked_until())
+    key = make_workspace().keys.get()
+    assert keys.get(pk=key.pk).until is None
+    rates.block(key.fingerprint, 60)
+    assert 55 < keys.get(pk=key.pk).until - time.time() <= 60
 
 
 def test_under_a_time_scale_the_minute_is_shorter(settings):

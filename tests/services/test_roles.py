@@ -3,24 +3,28 @@
 import importlib
 import inspect
 import pkgutil
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 
 from reviewqueue import services
 from reviewqueue.clock import now
-from reviewqueue.models import Member, Operation
+from reviewqueue.models import MediaFile, Member, Note, Operation, SavedView
 from reviewqueue.rules import roles
 from reviewqueue.services import (
     billing,
+    cures,
     generating,
     holds,
+    notes,
     personas,
     preferences,
     resolving,
     reviewing,
     setup,
     syncing,
+    views,
 )
 from reviewqueue.services.access import NotPermitted
 from tests import factories
@@ -53,6 +57,11 @@ class Desk:
         )
         self.lost = self.ended("unknown", sent_at=now())
         self.refused = self.ended("failed", reason="no")
+        self.stuck = factories.make_post(
+            self.persona, status="generating", asked_at=now() - timedelta(hours=1)
+        )
+        self.uncopied = factories.make_post(self.persona)
+        MediaFile.objects.filter(pk=self.uncopied.items.get().file_id).update(state="refused")
         self.sandbox = factories.make_workspace("Sandbox", key=False, is_sandbox=True)
 
     def ended(self, state: str, **facts):
@@ -62,6 +71,13 @@ class Desk:
 
     def seen(self, by: Member) -> dict:
         return {"by": by, "fingerprint": self.post.fingerprint, "token": token()}
+
+    def note_of(self, by: Member) -> Note:
+        return Note.objects.create(workspace=self.workspace, post=self.post, by=by, by_label="Me", text="Odd")
+
+    def view_of(self, by: Member) -> SavedView:
+        mine = {"workspace": self.workspace, "query": "?type=video"}
+        return SavedView.objects.get_or_create(owner=by, name="Mine", defaults=mine)[0]
 
     def held_by(self, by: Member):
         hold = holds.begin(by, "Approved", "")
@@ -91,6 +107,8 @@ COMMANDS = {
     "reviewing.reject_item": ("reviewer", asked(lambda d, facts: reviewing.reject_item(d.item, **facts))),
     "holds.undo": ("reviewer", lambda d, by: holds.undo(d.held_by(by), by=by)),
     "holds.pause": ("reviewer", lambda d, by: holds.pause(d.held_by(by), by=by)),
+    "holds.send_all": ("reviewer", lambda d, by: holds.send_all(by)),
+    "holds.linger": ("reviewer", lambda d, by: holds.linger(by)),
     "holds.send": ("reviewer", lambda d, by: holds.send(d.held_by(by), by=by)),
     "generating.set_public": (
         "reviewer",
@@ -125,6 +143,20 @@ COMMANDS = {
     "syncing.start": ("editor", asked(lambda d, facts: syncing.start(d.persona, **facts))),
     "resolving.withdraw": ("editor", lambda d, by: resolving.withdraw(d.stopped, by=by)),
     "resolving.release": ("editor", lambda d, by: resolving.release(d.waits, by=by)),
+    "generating.regenerate_many": (
+        "editor",
+        asked(lambda d, facts: generating.regenerate_many([d.failed], failed_only=True, **facts)),
+    ),
+    "cures.check_now": ("viewer", lambda d, by: cures.check_now(d.stuck, by=by)),
+    "cures.copy_again": ("viewer", lambda d, by: cures.copy_again(d.uncopied, by=by)),
+    "notes.write": ("viewer", asked(lambda d, facts: notes.write(d.post, "The hand looks odd.", **facts))),
+    "notes.take_back": ("viewer", lambda d, by: notes.take_back(d.note_of(by), by=by)),
+    "views.save": ("viewer", lambda d, by: views.save("Videos", "?type=video", is_shared=False, by=by)),
+    "views.change": (
+        "viewer",
+        lambda d, by: views.change(d.view_of(by), name="Clips", is_shared=True, by=by),
+    ),
+    "views.remove": ("viewer", lambda d, by: views.remove(d.view_of(by), by=by)),
     "resolving.check_now": ("viewer", lambda d, by: resolving.check_now(d.lost, by=by)),
     "resolving.tell": (
         "editor",
@@ -166,6 +198,7 @@ COMMANDS = {
     "billing.read_again": ("admin", lambda d, by: billing.read_again(by=by)),
     "preferences.set_profile": ("viewer", lambda d, by: preferences.set_profile(by=by, theme="dark")),
     "preferences.set_theme": ("viewer", lambda d, by: preferences.set_theme("dark", by=by)),
+    "preferences.set_looking": ("viewer", lambda d, by: preferences.set_looking(blur=True, by=by)),
     "preferences.set_keyboard": ("viewer", lambda d, by: preferences.set_keyboard(False, by=by)),
     "preferences.set_workspace": ("admin", lambda d, by: preferences.set_workspace(by=by, **POLICY)),
     "preferences.set_reasons": ("admin", lambda d, by: preferences.set_reasons(["Too dark"], by=by)),
@@ -179,11 +212,13 @@ COMMANDS = {
 ASKED_BEFORE = {
     "events.record",
     "holds.begin",
+    "notes.tell",
     "operations.queue",
     "operations.cancel",
     "operations.withdraw",
     "reviewing.check_policy",
     "syncing.why_not",
+    "views.may_remove",
 }
 
 

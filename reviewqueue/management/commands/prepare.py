@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from reviewqueue.models import User, Workspace
-from reviewqueue.services import filling, restoring, setup
+from reviewqueue.services import filling, pictures, restoring, setup
 
 
 class Command(BaseCommand):
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         if sandbox and not User.objects.exists():
             say("Filling the sandbox (once, up to a minute) …")
             filling.fill(say)
+        pictures.catch_up()
         setup.keep_pace()
         if not setup.from_environment() and not Workspace.objects.exists():
             setup.make_workspace("My workspace")  # somewhere to sign in to, and to enter a key
