@@ -16,14 +16,19 @@ from django.utils.crypto import constant_time_compare
 
 from reviewqueue.models import Member, User
 from reviewqueue.rules.states import NotAllowed
+from reviewqueue.services import accounts
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.views import refusals
 
 
 class MemberRequest(HttpRequest):
-    """A request with `member`: the signed-in person's place in the workspace they look at, or None."""
+    """A request with `member`: the signed-in person's place in the workspace they look at, or None.
+
+    `member.desk_version` is the version of the desk when the request came; `places` are all of theirs.
+    """
 
     member: Member
+    places: list[Member]
 
 
 class CompressPages(GZipMiddleware):
@@ -62,7 +67,8 @@ class Membership(AuthenticationMiddleware):
     """Sets `request.user` and `request.member` with one query, and sends strangers to the sign-in page."""
 
     def __call__(self, request):
-        request.user, request.member = self.who(request)
+        request.user, request.places = self.who(request)
+        request.member = self.here(request.places)
         is_open = request.path.startswith(OPEN) and not request.path.startswith(NOT_OPEN)
         if request.member is None and not is_open:
             return self.stranger(request)
@@ -73,16 +79,19 @@ class Membership(AuthenticationMiddleware):
         finally:
             timezone.deactivate()
 
-    def who(self, request) -> tuple[User | AnonymousUser, Member | None]:
+    def who(self, request) -> tuple[User | AnonymousUser, list[Member]]:
         user_id = request.session.get(SESSION_KEY)
         if not user_id or BACKEND_SESSION_KEY not in request.session:
-            return AnonymousUser(), None
-        places = list(Member.objects.of_user(user_id))
+            return AnonymousUser(), []
+        places = accounts.places_of(user_id)
         user = places[0].user if places else User.objects.filter(pk=user_id, is_active=True).first()
         if user is None or not self.is_valid(request, user):
-            return AnonymousUser(), None
+            return AnonymousUser(), []
+        return user, places
+
+    def here(self, places: list[Member]) -> Member | None:
         here = next((place for place in places if place.workspace_id == place.user.current_id), None)
-        return user, here or (places[0] if places else None)
+        return here or (places[0] if places else None)
 
     def is_valid(self, request, user: User) -> bool:
         """A changed password ends every other session."""

@@ -4,6 +4,13 @@ from django import forms
 
 from reviewqueue.rules.states import DESK_TABS
 
+AGES = [
+    ("hour", "Under an hour"),
+    ("today", "Today"),
+    ("day", "Over a day"),
+    ("days", "Over three days"),
+]
+
 
 class QueueFilter(forms.Form):
     """Everything is optional, and nonsense counts as not given: a bookmarked view must always open."""
@@ -15,6 +22,7 @@ class QueueFilter(forms.Form):
         choices=[(kind, kind) for kind in ("image", "carousel", "video")], required=False
     )
     source = forms.CharField(max_length=60, required=False)
+    age = forms.ChoiceField(choices=AGES, required=False)
     order = forms.ChoiceField(
         choices=[("oldest", "Oldest first"), ("newest", "Newest first")], required=False
     )

@@ -4,6 +4,8 @@ import uuid
 
 from django import forms
 
+MANY = 200  # posts decided at once, at most
+
 
 class TokenField(forms.UUIDField):
     def clean(self, value):
@@ -44,7 +46,14 @@ class RegenerationForm(Pressed):
 
 
 class ManyForm(RejectionForm):
-    """Posts picked on the contact sheet: `post` is “id:fingerprint”, as each was on the screen."""
+    """Posts picked on the contact sheet: `post` is “id:fingerprint”, as each was on the screen.
+
+    `ask`: the question first, the yes comes from there; `query`: the view that they were picked in.
+    """
+
+    ask = forms.BooleanField(required=False)
+    query = forms.CharField(max_length=4000, required=False)
+    scope = forms.ChoiceField(choices=[("all", "all"), ("failed", "failed")], required=False)
 
     def __init__(self, data, *args, **kwargs):
         super().__init__(data, *args, **kwargs)
@@ -52,7 +61,7 @@ class ManyForm(RejectionForm):
 
     def seen(self) -> dict[uuid.UUID, str]:
         found = {}
-        for value in self.picked[:200]:
+        for value in self.picked[:MANY]:
             pk, _, fingerprint = value.partition(":")
             try:
                 found[uuid.UUID(pk)] = fingerprint

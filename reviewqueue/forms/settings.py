@@ -31,6 +31,8 @@ class ProfileForm(forms.Form):
     theme = forms.ChoiceField(choices=User.Theme.choices, label="Theme")
     time_zone = ZoneField()
     single_keys = forms.BooleanField(required=False, label="Single-key shortcuts")
+    blurs_media = forms.BooleanField(required=False, label="Blur pictures and videos")
+    greys_media = forms.BooleanField(required=False, label="Pictures and videos in grey")
 
     @classmethod
     def of(cls, user: User) -> "ProfileForm":
@@ -41,6 +43,8 @@ class ProfileForm(forms.Form):
                 "theme": user.theme,
                 "time_zone": user.time_zone,
                 "single_keys": user.single_keys,
+                "blurs_media": user.blurs_media,
+                "greys_media": user.greys_media,
             }
         )
 
@@ -53,8 +57,23 @@ class ThemeForm(forms.Form):
     theme = forms.ChoiceField(choices=[(word, word) for word in ("light", "dark", "toggle")])
 
 
+class SwitchField(forms.TypedChoiceField):
+    """On or off as a button says it; None if it says nothing."""
+
+    def __init__(self, **options):
+        coerce = {"1": True, "0": False}.get
+        super().__init__(choices=[("1", "on"), ("0", "off")], coerce=coerce, empty_value=None, **options)
+
+
 class KeyboardForm(forms.Form):
-    keys = forms.TypedChoiceField(choices=[("1", "on"), ("0", "off")], coerce=lambda value: value == "1")
+    keys = SwitchField()
+
+
+class LookingForm(forms.Form):
+    """How pictures are shown: each button sends its own."""
+
+    blur = SwitchField(required=False)
+    grey = SwitchField(required=False)
 
 
 class WorkspaceForm(forms.Form):

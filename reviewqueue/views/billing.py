@@ -64,7 +64,7 @@ def live_billing(request):
     """What a poll may bring: the balance, the payment page, the outcome of a switch, new transactions."""
     member = request.member
     require(member, "billing.view")
-    if request.GET.get("v") == stamp(member):
+    if request.GET.get("v") == stamp(member, member.desk_version):
         return fragments.unchanged()
     filters = ChargeFilter(request.GET).values()
     newest = request.GET.get("newest", "")
@@ -76,10 +76,10 @@ def live_billing(request):
     )
 
 
-def stamp(member: Member) -> str:
+def stamp(member: Member, version: int) -> str:
     """What a poll compares: anything that moved in the workspace, and when the balance was read."""
     seen_at = member.workspace.balance_seen_at
-    return f"{scopes.version(member.workspace_id)}.{int(seen_at.timestamp()) if seen_at else 0}"
+    return f"{version}.{int(seen_at.timestamp()) if seen_at else 0}"
 
 
 def standing(member: Member, filters: dict) -> dict:
@@ -98,7 +98,7 @@ def standing(member: Member, filters: dict) -> dict:
         "reload": reload,
         "card_address": card_address(pages.get("card")),
         "needs_card": needs_card(reload),
-        "stamp": stamp(member),
+        "stamp": stamp(member, scopes.version(member.workspace_id)),
         "every": max(0.5, pace(2.0)),
     }
 

@@ -7,9 +7,10 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewqueue.forms.review import Pressed, RejectionForm, VisibilityForm
-from reviewqueue.models import MediaItem
+from reviewqueue.models import GeneratedPost, MediaItem
 from reviewqueue.services import generating, reviewing
-from reviewqueue.views import fragments
+from reviewqueue.services.access import AlreadyOpen, Stale
+from reviewqueue.views import fragments, meanwhile, posts
 from reviewqueue.views.posts import acted
 
 
@@ -35,7 +36,13 @@ def rejection(request, item_id: UUID):
         return fragments.page(request, "reviewqueue/reasons.html", context)
     form = RejectionForm(request.POST)
     form.is_valid()
-    reviewing.reject_item(item, by=request.member, token=form.cleaned_data["token"], reason=form.spoken())
+    try:
+        reviewing.reject_item(item, by=request.member, token=form.cleaned_data["token"], reason=form.spoken())
+    except (AlreadyOpen, Stale) as error:
+        if not meanwhile.is_in_place(request):
+            raise
+        fresh = posts.complete(GeneratedPost.objects.visible_to(request.member)).get(pk=item.post_id)
+        return posts.in_place(request, fresh, error, since=meanwhile.version_seen(request))
     return acted(request, item.post, f"Item {item.label} rejected. {fragments.undo(request)}", item)
 
 
@@ -59,9 +66,8 @@ def visibility(request, item_id: UUID):
     """POST shows or hides the item; GET explains the 20 days of a discounted one before the click."""
     item = _item(request, item_id)
     if request.method == "GET":
-        return fragments.page(
-            request, "reviewqueue/ask_public.html", {"item": item, "post": item.post}, part="dialog"
-        )
+        context = {"item": item, "post": item.post, "until": generating.would_be_locked_until()}
+        return fragments.page(request, "reviewqueue/ask_public.html", context, part="dialog")
     form = VisibilityForm(request.POST)
     if not form.is_valid():
         return HttpResponse("Choose public or private.", status=422)

@@ -25,10 +25,12 @@ from reviewqueue.models import (
     Scope,
     SourceMedia,
 )
-from reviewqueue.rules import captions, money
+from reviewqueue.rules import money
 from reviewqueue.rules.states import LIBRARY_TABS
-from reviewqueue.services import generating, looks, pricing, scopes
+from reviewqueue.services import generating, looks, notes, pricing, scopes
 from reviewqueue.views import fragments, paging, queue, rows
+from reviewqueue.views.notes import board
+from reviewqueue.views.posts import pieces_of
 
 TABS = (
     ("all", "All"),
@@ -59,7 +61,7 @@ def library(request):
         "section": "library",
         "reasons": request.member.workspace.reasons.all(),
         **standing(request.member, filters),
-        **queue.choices(request.member),
+        **queue.choices(request.member, filters),
     }
     part = "next" if filters["after"] else ""
     return fragments.page(request, "reviewqueue/library.html", context, part=part)
@@ -69,7 +71,7 @@ def library(request):
 def live_library(request):
     """What moved since the page (or its last poll) was made; 204 if nothing did."""
     member = request.member
-    if str(scopes.version(member.workspace_id)) == request.GET.get("v"):
+    if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     filters = LibraryFilter(request.GET).values()
     changed = queue.changed_since(member, request.GET.get("t", ""))
@@ -81,16 +83,17 @@ def matching(member: Member, filters: dict):
     posts = GeneratedPost.objects.visible_to(member).defer("caption", "mark")
     if filters["tab"] != "all":
         posts = posts.filter(desk__in=LIBRARY_TABS[filters["tab"]])
-    return queue.narrowed(posts, filters)
+    return queue.narrowed(queue.aged(posts, filters["age"], member), filters)
 
 
 def standing(member: Member, filters: dict) -> dict:
     """What a poll may change: the counts of the tabs, and the poller itself."""
     scope = scopes.desk(member.workspace)
     counted = queue.scope_of(member, filters) or scope
-    is_searched = any(filters[name] for name in ("q", "type", "source"))
+    is_searched = any(filters[name] for name in ("q", "type", "source", "age"))
     return {
         "scope": scope,
+        "line": queue.line_of(member, scope),
         "tabs": tabs(filters, counted),
         "total": None if is_searched else count(counted, filters["tab"]),
         "is_filtered": is_searched or bool(filters["persona"]),
@@ -101,7 +104,7 @@ def standing(member: Member, filters: dict) -> dict:
 
 
 def tabs(filters: dict, scope: Scope) -> list[dict]:
-    kept = {name: filters[name] for name in ("persona", "type", "source", "q", "view", "order")}
+    kept = {name: filters[name] for name in (*queue.FILTERS, "view", "order")}
     return [
         {
             "name": name,
@@ -159,7 +162,9 @@ def post(request, post_id: UUID):
     """All that is known of one post. One that was deleted keeps its page: the record stays."""
     found = get_object_or_404(whole(request.member.workspace.posts), pk=post_id)
     looks.note(request.member, found)
+    notes.see(request.member, found)
     context = {**everything(request.member, found), "section": "library"}
+    context["members"] = notes.people(request.member)
     return fragments.page(request, "reviewqueue/library_post.html", context)
 
 
@@ -176,6 +181,7 @@ def live_post(request, post_id: UUID):
     since = request.GET.get("v", "").partition(".")[0]
     if request.GET.get("v") == f"{row.version}.{row.bills}" or not since.isdecimal():
         return fragments.unchanged()
+    notes.see(request.member, row)
     return moved(request, whole(posts).get(pk=post_id), int(since))
 
 
@@ -229,7 +235,6 @@ def everything(member: Member, post: GeneratedPost) -> dict:
     current = [version.item for strip in strips for version in strip.takes if version.item.is_current]
     failed = [item for item in current if item.status == "failed"]
     price = pricing.prices(post.workspace)
-    source = post.source_post
     return {
         "post": post,
         "strips": strips,
@@ -243,7 +248,7 @@ def everything(member: Member, post: GeneratedPost) -> dict:
         "whole": pricing.cost_of_items(current, post.persona, price),
         "failed_count": len(failed),
         "failed_cost": pricing.cost_of_items(failed, post.persona, price) if failed else None,
-        "pieces": captions.changes(source.caption if source else "", post.caption),
+        "pieces": pieces_of(post),
         "outgoing": list(post.outgoing.all()),
         "decisions": decisions,
         "operations": operations[:OPERATIONS],
@@ -253,6 +258,7 @@ def everything(member: Member, post: GeneratedPost) -> dict:
         if post.deleted_at
         else None,
         **money_of(post),
+        **board(member, post),
     }
 
 

@@ -31,10 +31,17 @@ def read_cursor(text: str) -> tuple[datetime, uuid.UUID] | None:
 def shown(queryset, column: str, *, newest_first: bool, after: str = "", size: int = FRAMES) -> Shown:
     """One page of `queryset` in the order of `column` and id."""
     place = read_cursor(after)
+    rows = list(behind(queryset, column, place, newest_first=newest_first, size=size))
+    return cut(rows, column, size=size)
+
+
+def behind(queryset, column: str, place: tuple | None, *, newest_first: bool, size: int = FRAMES):
+    """The rows behind `place`, and one more than a page shows."""
     if place:
         queryset = queryset.filter(after_row((column, "id"), place, newest_first=newest_first))
     sign = "-" if newest_first else ""
-    rows = list(queryset.order_by(f"{sign}{column}", f"{sign}id")[: size + 1])
-    more = len(rows) > size
-    rows = rows[:size]
-    return Shown(rows, cursor(rows[-1], column) if more else "")
+    return queryset.order_by(f"{sign}{column}", f"{sign}id")[: size + 1]
+
+
+def cut(rows: list, column: str, *, size: int = FRAMES) -> Shown:
+    return Shown(rows[:size], cursor(rows[size - 1], column) if len(rows) > size else "")

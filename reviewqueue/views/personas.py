@@ -234,11 +234,11 @@ def lateness(job: SyncJob | None, speed: float) -> str:
         return ""
     span = cadence.SPANS["sync"].faster(speed)
     limit = f"{int(pace(span.limit)) // 60}:{int(pace(span.limit)) % 60:02d}"
-    again = {"no_answer": "Still checking every minute", "stuck": "Still checking every hour"}
-    late = cadence.lateness(span, age(job.asked_at, now()))
-    if late == "lost":
+    old = age(job.asked_at, now())
+    if cadence.lateness(span, old) == "lost":
         return "It never ended, as far as the service says"
-    return f"No answer after {limit}. {again[late]}" if late in again else ""
+    pauses = [pause for begins, pause in cadence.late_phases(span)[:2] if old > begins]
+    return f"No answer after {limit}. {cadence.checking(pace(pauses[-1]))}" if pauses else ""
 
 
 def publishing(member: Member, persona: Persona, wishes: list[Operation]) -> dict:
@@ -438,7 +438,7 @@ def live(request, persona_id: UUID):
 @require_safe
 def live_index(request):
     """The page without a persona, until the first is there."""
-    if str(scopes.version(request.member.workspace_id)) == request.GET.get("v"):
+    if str(request.member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     context = nobody(request.member)
     response = fragments.answer(request, "/personas/", "reviewqueue/personas.html#live", context=context)

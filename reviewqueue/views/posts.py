@@ -15,12 +15,15 @@ from reviewqueue.models.base import after_row
 from reviewqueue.rules import captions, money
 from reviewqueue.rules.preflight import stops
 from reviewqueue.services import generating, looks, pricing, reviewing
+from reviewqueue.services import notes as team_notes
+from reviewqueue.services.access import AlreadyOpen, Stale
 from reviewqueue.services.checks import checks
-from reviewqueue.views import fragments, queue, rows
+from reviewqueue.views import fragments, meanwhile, notes, queue, rows
 
 BEFORE, BEHIND = 4, 20  # neighbours on the strip
 COUNTED = 1000
 HISTORY = 30
+REASONS = 5
 
 
 @dataclass
@@ -60,6 +63,8 @@ def review(request, post_id: UUID):
     """The post in focus, with the strip of its neighbours in the view it was opened from."""
     post = get_object_or_404(complete(GeneratedPost.objects.visible_to(request.member)), pk=post_id)
     filters = QueueFilter(request.GET).values()
+    if not fragments.is_fragment(request):  # a part is fetched before it is looked at
+        team_notes.see(request.member, post)
     context = {
         "filters": filters,
         "query": queue.query_of({**filters, "after": ""}),
@@ -71,7 +76,24 @@ def review(request, post_id: UUID):
         return fragments.page(request, "reviewqueue/review.html", {**context, "hidden": True}, part="article")
     looks.note(request.member, post)
     context |= strip_of(request.member, post, filters)
+    context["company"] = looks.Company.of(request.member, post)
+    context["members"] = team_notes.people(request.member)
     return fragments.page(request, "reviewqueue/review.html", context)
+
+
+@require_safe
+def start(request):
+    """The first post of the view that nobody else has open, and from now on this member has."""
+    filters = QueueFilter(request.GET).values()
+    query = queue.query_of({**filters, "after": ""})
+    column = "decided_at" if filters["tab"] == "decided" else "made_at"
+    sign = "-" if filters["order"] == "newest" else ""
+    listing = queue.matching(request.member, filters).only("pk").order_by(f"{sign}{column}", f"{sign}id")
+    first = listing.exclude(pk__in=looks.taken(request.member)).first() or listing.first()
+    if first is None:
+        return HttpResponseRedirect(f"/{query}")
+    looks.note(request.member, first)
+    return HttpResponseRedirect(f"/review/{first.pk}/{query}")
 
 
 @require_safe
@@ -114,7 +136,7 @@ def article(member, post: GeneratedPost, wanted=None) -> dict:
         "post": post,
         "slots": slots,
         "shown": next((slot for slot in slots if slot.is_shown), None),
-        "pieces": captions.changes(post.source_post.caption if post.source_post else "", post.caption),
+        "pieces": pieces_of(post),
         "checks": found,
         "stop": stopped[0] if stopped else None,
         "decided": decided,
@@ -122,12 +144,26 @@ def article(member, post: GeneratedPost, wanted=None) -> dict:
         "open": next((one for one in post.operations.all() if one.lock_group != "item"), None),
         "spent": -spent if spent else post.total_cost_cents,
         "history": post.events.select_related("operation").order_by("-at", "-id")[:HISTORY],
-        "others": looks.others(member, post),
+        "veil": meanwhile.veil_of(post, decided, member),
         "can_decide": post.desk in ("ready", "attention") and post.review_status == "pending_review",
         "whole": pricing.cost_of_items(current, post.persona, pricing.prices(post.workspace)),
         "failed": failed_cost(post, current),
         "reasons": post.workspace.reasons.all(),
+        "told": reasons_told(post),
+        **notes.board(member, post),
     }
+
+
+def reasons_told(post: GeneratedPost) -> list[Decision]:
+    """Why it or an item of it was rejected, newest first; also what a new version has replaced since."""
+    given = Decision.objects.filter(post=post).exclude(reason="")
+    still = given.filter(verdict__in=("reject", "reject_item"), ended__in=("", "overtaken"))
+    return list(still.select_related("item").order_by("-at")[:REASONS])
+
+
+def pieces_of(post: GeneratedPost) -> list[captions.Piece]:
+    source = post.source_post
+    return captions.changes(source.caption if source else "", post.caption, source.handle if source else "")
 
 
 def failed_cost(post: GeneratedPost, items: list[MediaItem]) -> dict | None:
@@ -206,27 +242,63 @@ def live_post(request, post_id: UUID):
     member = request.member
     visible = GeneratedPost.objects.visible_to(member)
     ours = GeneratedPost.objects.filter(workspace_id=member.workspace_id)
-    post = get_object_or_404(ours.only("pk", "version", "workspace_id", "deleted_at"), pk=post_id)
+    found = ours.annotate(around=looks.around(member))
+    post = get_object_or_404(found.only("pk", "version", "workspace_id", "deleted_at"), pk=post_id)
     since = request.GET.get("v", "")
     if post.deleted_at:  # meanwhile: the page that polls stays as it is
         return fragments.unchanged()
     looks.note(member, post)
-    if str(post.version) == since or not since.isdecimal():
-        return fragments.unchanged()
-    return moved(request, complete(visible).get(pk=post_id), int(since))
+    company = looks.Company(post.around, post)
+    has_company = company.mark != request.GET.get("w", company.mark)
+    has_seen = "named" in request.GET and team_notes.see(member, post)
+    if since.isdecimal() and (str(post.version) != since or has_seen):
+        fresh = complete(visible).get(pk=post_id)
+        if meanwhile.is_news(fresh, request.GET.get("f", ""), member):
+            error = Stale(reviewing.what_changed(fresh, int(since)))
+            return in_place(request, fresh, error, since=int(since), status=200)
+        return moved(request, fresh, int(since), company=company)
+    if has_company:
+        return fragments.answer(
+            request, f"/review/{post.pk}/", "reviewqueue/review.html#presence", context={"company": company}
+        )
+    return fragments.unchanged()
 
 
-def moved(request, post: GeneratedPost, since: int, *, said: str = "", status: int = 200) -> HttpResponse:
+def moved(
+    request, post: GeneratedPost, since: int, *, said: str = "", status: int = 200, **more
+) -> HttpResponse:
     """The whole stage only if its items changed; a picture only if it is another one."""
     context = article(request.member, post, request.GET) | {
         "query": queue.query_of(QueueFilter(request.GET).values()),
         "oob": True,
         "since": since,
         "restaged": post.staged_in > since,
+        **more,
     }
-    response = fragments.answer(
-        request, f"/review/{post.pk}/", "reviewqueue/review.html#moved", context=context, said=said
-    )
+    parts = ["reviewqueue/review.html#moved"]
+    if context.get("company"):
+        parts.append("reviewqueue/review.html#presence")
+    response = fragments.answer(request, f"/review/{post.pk}/", *parts, context=context, said=said)
+    response.status_code = status
+    return response
+
+
+def in_place(request, post: GeneratedPost, error: Exception, *, since: int | None, status: int = 409):
+    """The post as it was seen, greyed, with what happened to it meanwhile."""
+    veil = meanwhile.refused(post, error, since)
+    said = f"{veil.lead} {veil.rest}".strip()
+    if fragments.asked_from(request).startswith("/review/"):
+        if veil.state == "conflict":
+            return moved(
+                request, post, post.version if since is None else since, said=said, status=status, veil=veil
+            )
+        context = article(request.member, post) | {"veil": veil, "since": since or 0, "can_decide": False}
+        context["query"] = queue.query_of(QueueFilter(request.GET).values())
+        parts = ["reviewqueue/review.html#stale"]
+    else:
+        context = {"veil": veil, "post": post, "changes": [rows.frames.of(post)]}
+        parts = ["reviewqueue/refused.html#plate", "reviewqueue/queue.html#changes"]
+    response = fragments.answer(request, "/", *parts, context=context, said=said)
     response.status_code = status
     return response
 
@@ -266,7 +338,9 @@ def following(request, post: GeneratedPost) -> str:
     if "/review/" not in request.headers.get("Referer", ""):
         return fragments.came_from(request, "/library/", "/setup/") or "/"
     filters = QueueFilter(request.GET).values()
-    near = strip_of(request.member, post, filters)["next"]
+    behind = strip_of(request.member, post, filters)["behind"]
+    taken = looks.taken(request.member)
+    near = next((one for one in behind if one.pk not in taken), behind[0] if behind else None)
     query = queue.query_of({**filters, "after": ""})
     return f"/review/{near.pk}/{query}" if near else f"/{query}"
 
@@ -278,14 +352,20 @@ def _post(request, post_id: UUID) -> GeneratedPost:
 def _decide(request, post_id: UUID, verb, form):
     post = _post(request, post_id)
     form.is_valid()
-    decision = reviewing.decide(
-        post,
-        verb,
-        by=request.member,
-        fingerprint=form.cleaned_data.get("fingerprint", ""),
-        token=form.cleaned_data["token"],
-        reason=form.spoken() if isinstance(form, RejectionForm) else "",
-    )
+    try:
+        decision = reviewing.decide(
+            post,
+            verb,
+            by=request.member,
+            fingerprint=form.cleaned_data.get("fingerprint", ""),
+            token=form.cleaned_data["token"],
+            reason=form.spoken() if isinstance(form, RejectionForm) else "",
+        )
+    except (AlreadyOpen, Stale) as error:
+        if not meanwhile.is_in_place(request):
+            raise
+        fresh = complete(GeneratedPost.objects.visible_to(request.member)).get(pk=post.pk)
+        return in_place(request, fresh, error, since=meanwhile.version_seen(request))
     return _decided(request, decision)
 
 

@@ -1,21 +1,35 @@
 """The review queue: what waits for a decision, and what is on its way."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache, partial
 from itertools import pairwise
+from math import ceil
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import (
+    CharField,
+    DateField,
+    DateTimeField,
+    F,
+    IntegerField,
+    Q,
+    UUIDField,
+    Value,
+)
+from django.db.models.functions import Cast
+from django.http import QueryDict
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from reviewqueue.clock import now, pace
-from reviewqueue.forms.queue import QueueFilter
-from reviewqueue.forms.review import ManyForm
-from reviewqueue.models import GeneratedPost, Member, Persona, Scope, Source, Tally
+from reviewqueue.clock import age, now, pace
+from reviewqueue.forms.queue import AGES, QueueFilter
+from reviewqueue.models import Decision, GeneratedPost, Member, Persona, Reason, Scope, Source, Tally
+from reviewqueue.models.prepared import ANYBODY, Given, Prepared
+from reviewqueue.rules.cadence import SPANS
 from reviewqueue.rules.states import DESK_TABS
-from reviewqueue.services import looks, reviewing, scopes, setup
+from reviewqueue.services import looks, notes, scopes, setup, views
 from reviewqueue.views import fragments, paging, rows
 
 TABS = (
@@ -25,8 +39,11 @@ TABS = (
     ("held", "Held"),
     ("decided", "Decided today"),
 )
+FILTERS = ("q", "persona", "type", "source", "age")
 IN_FLIGHT_SHOWN = 8
+IN_LINE_TOLD = 200
 TROUBLES_SHOWN = 4
+OLDER_THAN = {"day": timedelta(days=1), "days": timedelta(days=3)}
 CHANGES_SHOWN = 60
 OVERLAP = timedelta(seconds=3)  # a change is stamped before its commit
 NEW_AT_MOST = 99
@@ -34,8 +51,9 @@ NEW_AT_MOST = 99
 
 @require_safe
 def queue(request):
-    filters = QueueFilter(request.GET).values()
+    filters = filters_of(request)
     context = page_of(request.member, filters)
+    context["current_view"] = views.current(request.member, query_of({**filters, "after": ""}))
     left = setup_left(request.member, context["scope"])
     if left == setup.KEY and not request.GET:
         return redirect("/setup/")
@@ -50,23 +68,27 @@ def setup_left(member: Member, scope: Scope) -> str:
 
 
 def page_of(member: Member, filters: dict) -> dict:
-    listing = listed(member, filters)
     now_standing, own_pace = standing(member, filters), pace_of(member)
+    listing = listed(member, filters)  # after the version that the page will be compared by
     return {
         "filters": filters,
         "query": query_of(filters),
-        "frames": [rows.frames.of(post) for post in listing.rows],
-        "first": listing.rows[0] if listing.rows else None,
+        "frames": rows.frames.of_all(listing.rows, lambda: whole(member)),
         "after": listing.after,
         "after_query": query_of({**filters, "after": listing.after}),
         "shown": len(listing.rows),
-        **choices(member),
+        **choices(member, filters),
         **now_standing,
+        "is_clear": not (listing.rows or now_standing["is_filtered"]) and filters["tab"] == "ready",
         "pace": own_pace,
         "minutes_left": minutes_left(own_pace, now_standing["scope"].ready),
         "section": "review",
-        "reasons": member.workspace.reasons.all(),
     }
+
+
+_tallies = Prepared(
+    lambda: Tally.objects.filter(workspace_id=ANYBODY.workspace_id, day=Given("day", DateField()))
+)
 
 
 def minutes_left(pace: float | None, ready: int) -> int | None:
@@ -77,21 +99,24 @@ def standing(member: Member, filters: dict) -> dict:
     """What a poll may change: counts, the live row, the poller itself."""
     scope = scopes.desk(member.workspace)
     counted = scope_of(member, filters) or scope
-    tally = Tally.objects.filter(workspace_id=member.workspace_id, day=today(member)).first()
+    tally = _tallies.first(workspace=member.workspace_id, day=today(member))
     decided = tally.decided if tally else 0
-    live = live_row(member)
+    live = live_row(member) if filters["tab"] == "ready" else []
     return {
         "scope": scope,
         "tabs": tabs(filters, counted, decided),
         "tally": tally,
-        "cards": [rows.cards.of(post) for post in live],
+        "cards": rows.cards.of_all(live, lambda: whole(member)),
         "in_flight": scope.tab("generating"),
+        "first_within": partial(first_within, member),  # asked only where it is shown
+        "line": line_of(member, scope),
         "troubles": scope.tab("attention"),
         "checked_at": max((post.looked_at for post in live if post.looked_at), default=None),
         "stamp": int(now().timestamp()),
         "every": pace_of_polling(scope),
+        "for_you": notes.for_member(member),
         "total": decided if filters["tab"] == "decided" else counted.tab(filters["tab"]),
-        "is_filtered": any(filters[name] for name in ("q", "persona", "type", "source")),
+        "is_filtered": any(filters[name] for name in FILTERS),
         "poll_query": urlencode({name: kept for name, kept in filters.items() if kept and name != "after"}),
     }
 
@@ -103,7 +128,7 @@ def standing_total(member: Member, filters: dict) -> int:
 
 
 def tabs(filters: dict, scope: Scope, decided: int) -> list[dict]:
-    kept = {name: filters[name] for name in ("persona", "type", "source", "q", "view")}
+    kept = {name: filters[name] for name in (*FILTERS, "view")}
     return [
         {
             "name": name,
@@ -116,6 +141,15 @@ def tabs(filters: dict, scope: Scope, decided: int) -> list[dict]:
     ]
 
 
+def filters_of(request) -> dict:
+    return dict(_filters(request.GET.urlencode()))
+
+
+@lru_cache(256)
+def _filters(query: str) -> dict:
+    return QueueFilter(QueryDict(query)).values()
+
+
 def query_of(filters: dict) -> str:
     """The query string that gives this view again, without what is the default."""
     default = {"tab": "ready", "view": "grid"}
@@ -124,11 +158,16 @@ def query_of(filters: dict) -> str:
     return f"?{urlencode(kept)}" if kept else ""
 
 
+def normal(query: str) -> str:
+    """A query string as the queue's own form would write it: nothing foreign is kept, and no page."""
+    filters = QueueFilter(QueryDict(query.lstrip("?"))).values()
+    return query_of({**filters, "after": ""})
+
+
 def scope_of(member: Member, filters: dict) -> Scope | None:
     if not filters["persona"]:
         return None
-    key = scopes.persona_key(filters["persona"])
-    return Scope.objects.filter(workspace_id=member.workspace_id, key=key).first()
+    return scopes.of_persona(member.workspace_id, filters["persona"])
 
 
 def matching(member: Member, filters: dict):
@@ -140,7 +179,7 @@ def matching(member: Member, filters: dict):
         posts = posts.filter(desk="ready")
     else:
         posts = posts.on_tab(filters["tab"])
-    return narrowed(posts, filters)
+    return narrowed(aged(posts, filters["age"], member), filters)
 
 
 def narrowed(posts, filters: dict):
@@ -156,11 +195,56 @@ def narrowed(posts, filters: dict):
     return posts
 
 
+def aged(posts, span: str, member: Member):
+    """Those made in the span that the filter names; by the clock, so that an index can walk to it."""
+    if span == "hour":
+        return posts.filter(made_at__gt=now() - timedelta(hours=1))
+    if span == "today":
+        return posts.filter(made_at__gte=midnight(member))
+    if span in OLDER_THAN:
+        return posts.filter(made_at__lt=now() - OLDER_THAN[span])
+    return posts
+
+
 def listed(member: Member, filters: dict) -> paging.Shown:
-    """The posts of the view, one page of them."""
+    """The posts of the view, one page of them: what it takes to find them rendered, and to go on."""
     column = "decided_at" if filters["tab"] == "decided" else "made_at"
-    newest_first, posts = filters["order"] == "newest", matching(member, filters).defer("caption", "mark")
-    return paging.shown(posts, column, newest_first=newest_first, after=filters["after"])
+    newest_first, place = filters["order"] == "newest", paging.read_cursor(filters["after"])
+    if filters["q"] or filters["age"] or filters["tab"] == "decided":
+        posts = matching(member, filters).values_list("pk", "version", column, named=True)
+        return paging.cut(list(paging.behind(posts, column, place, newest_first=newest_first)), column)
+    named = tuple(name for name in GIVEN if filters[name])
+    at, pk = place or (None, None)
+    values = {name: filters[name] for name in named} | {"at": at, "pk": pk}
+    found = _listing(filters["tab"], newest_first, named, bool(place))
+    return paging.cut(found(workspace=member.workspace_id, **values), column)
+
+
+GIVEN = {
+    "persona": Given("persona", UUIDField()),
+    "type": Given("type", CharField()),
+    "source": Given("source", CharField()),
+}
+BEHIND = (Given("at", DateTimeField()), Given("pk", UUIDField()))
+
+
+@cache
+def _listing(tab: str, newest_first: bool, named: tuple[str, ...], is_behind: bool) -> Prepared:
+    """A page of a tab, narrowed by the filters that are `named`."""
+    filters = dict.fromkeys(FILTERS, "") | {"tab": tab} | {name: GIVEN[name] for name in named}
+    place = BEHIND if is_behind else None
+    return Prepared(
+        lambda: paging.behind(
+            matching(ANYBODY, filters).values_list("pk", "version", "made_at", named=True),
+            "made_at",
+            place,
+            newest_first=newest_first,
+        )
+    )
+
+
+def whole(member: Member):
+    return GeneratedPost.objects.visible_to(member).defer("caption", "mark")
 
 
 def search(text: str) -> Q:
@@ -172,18 +256,84 @@ def search(text: str) -> Q:
     return found
 
 
-def live_row(member: Member) -> list[GeneratedPost]:
+_making = Prepared(
+    lambda: (
+        GeneratedPost.objects.visible_to(ANYBODY)
+        .in_flight()
+        .order_by("asked_at")
+        .values_list("pk", "version", "looked_at", named=True)[:IN_FLIGHT_SHOWN]
+    )
+)
+_troubled = Prepared(
+    lambda: (
+        GeneratedPost.objects.visible_to(ANYBODY)
+        .open()
+        .on_tab("attention")
+        .order_by("-made_at")
+        .values_list("pk", "version", "looked_at", named=True)[:TROUBLES_SHOWN]
+    )
+)
+
+
+def live_row(member: Member) -> list:
     """What is being made, oldest first, then what went wrong."""
-    posts = GeneratedPost.objects.visible_to(member).defer("caption", "mark")
-    making = list(posts.in_flight().order_by("asked_at")[:IN_FLIGHT_SHOWN])
-    return making + list(posts.on_tab("attention").order_by("-made_at")[:TROUBLES_SHOWN])
+    return _making(workspace=member.workspace_id) + _troubled(workspace=member.workspace_id)
 
 
-def choices(member: Member) -> dict:
-    """What the filters offer."""
-    personas = Persona.objects.visible_to(member).order_by("name").values_list("pk", "name")
-    handles = Source.objects.visible_to(member).order_by("handle").values_list("handle", flat=True).distinct()
-    return {"personas": list(personas), "handles": list(handles)}
+def line_of(member: Member, scope: Scope) -> list:
+    """The posts that have not begun, in their order: told beside the kept rows, which know of no other."""
+    if not scope.pending:
+        return []
+    return list(
+        GeneratedPost.objects.visible_to(member).in_line().values_list("pk", flat=True)[:IN_LINE_TOLD]
+    )
+
+
+def first_within(member: Member) -> str:
+    """When the first of those being made should be ready, by the documented range; "" if all are late."""
+    left = []
+    making = GeneratedPost.objects.visible_to(member).in_flight().order_by("asked_at")
+    for post in making.only("asked_at", "face")[:IN_FLIGHT_SHOWN]:
+        if post.face:
+            span = SPANS[post.face["media"]].faster(post.face.get("speed", 1.0))
+            left.append(pace(span.high - age(post.asked_at, now())))
+    soonest = min((seconds for seconds in left if seconds > 0), default=0)
+    if not soonest:
+        return ""
+    return "a minute" if soonest <= 60 else f"{ceil(soonest / 60)} minutes"
+
+
+def offered():
+    """The names of personas, the handles of sources and the reasons for rejecting, in one query."""
+    none, first = Cast(None, UUIDField()), Value(0, IntegerField())
+
+    def lines(rows, what: str, text: str, pk=none, place=first):
+        rows = rows.order_by().annotate(what=Value(what), key=pk, place=place, text_shown=F(text))
+        return rows.values_list("what", "key", "place", "text_shown")
+
+    personas = lines(Persona.objects.visible_to(ANYBODY), "persona", "name", pk=F("pk"))
+    handles = lines(Source.objects.visible_to(ANYBODY), "handle", "handle").distinct()
+    reasons = Reason.objects.filter(workspace_id=ANYBODY.workspace_id)
+    reasons = lines(reasons, "reason", "text", place=F("position"))
+    return personas.union(handles, reasons, all=True).order_by("what", "place", "text_shown")
+
+
+_offered = Prepared(offered)
+
+
+def choices(member: Member, filters: dict) -> dict:
+    """What the filters and the dialog under Reject offer."""
+    found = {"persona": [], "handle": [], "reason": []}
+    for what, pk, _, text in _offered(workspace=member.workspace_id):
+        found[what].append((pk, text) if what == "persona" else text)
+    chosen = filters["persona"]
+    return {
+        "personas": found["persona"],
+        "handles": found["handle"],
+        "reasons": found["reason"],
+        "ages": AGES,
+        "is_persona_gone": bool(chosen) and chosen not in {pk for pk, _ in found["persona"]},
+    }
 
 
 def today(member: Member):
@@ -198,10 +348,18 @@ def zone_of(member: Member):
     return ZoneInfo(member.workspace.time_zone)
 
 
+_decided_at = Prepared(
+    lambda: (
+        Decision.objects.filter(by_id=ANYBODY.pk, item=None, at__gte=Given("since", DateTimeField()))
+        .order_by("-at")
+        .values_list("at", flat=True)[:20]
+    )
+)
+
+
 def pace_of(member: Member) -> float | None:
     """The member's own seconds a decision, from their last twenty; None until there are four in a row."""
-    recent = member.decisions.filter(item=None, at__gte=now() - timedelta(hours=8)).order_by("-at")
-    made = list(recent.values_list("at", flat=True)[:20])
+    made = _decided_at(member=member.pk, since=now() - timedelta(hours=8))
     gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(made)]
     gaps = [gap for gap in gaps if gap < 300]
     return sum(gaps) / len(gaps) if len(gaps) >= 3 else None
@@ -221,15 +379,16 @@ def live_queue(request):
     """What moved since the page (or its last poll) was made; 204 if nothing did."""
     member = request.member
     looks.note(member)
-    if str(scopes.version(member.workspace_id)) == request.GET.get("v"):
+    if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
-    filters = QueueFilter(request.GET).values()
+    filters = filters_of(request)
     context = {
         "filters": filters,
         "query": query_of(filters),
         **standing(member, filters),
         "changes": [rows.frames.of(post) for post in changed_since(member, request.GET.get("t", ""))],
         "loaded": request.GET.get("loaded", ""),
+        "is_clear": request.GET.get("clear") == "1",
         "fresh": fresh_since(member, filters, request.GET.get("loaded", "")),
         "oob": True,
     }
@@ -250,9 +409,8 @@ def fresh_since(member: Member, filters: dict, stamp: str) -> int:
     if since is None or filters["tab"] != "ready":
         return 0
     posts = GeneratedPost.objects.visible_to(member).filter(desk="ready", ready_at__gt=since)
-    if filters["persona"]:
-        posts = posts.filter(persona_id=filters["persona"])
-    return len(posts.values_list("pk")[:NEW_AT_MOST])
+    shown = narrowed(aged(posts, filters["age"], member), filters)
+    return len(shown.values_list("pk")[:NEW_AT_MOST])
 
 
 def moment(stamp: str) -> datetime | None:
@@ -260,41 +418,3 @@ def moment(stamp: str) -> datetime | None:
         return datetime.fromtimestamp(max(0, int(stamp)), UTC)
     except (ValueError, OverflowError, OSError):
         return None
-
-
-# ---- many at once ------------------------------------------------------------------------------
-
-
-def _decide_many(request, verb):
-    form = ManyForm(request.POST)
-    form.is_valid()
-    seen = form.seen()
-    posts = GeneratedPost.objects.visible_to(request.member).filter(pk__in=seen).order_by("made_at", "id")
-    token, reason = form.cleaned_data["token"], form.spoken()
-    outcomes = reviewing.decide_many(
-        list(posts), verb, by=request.member, seen=seen, token=token, reason=reason
-    )
-    refused = [outcome for outcome in outcomes if outcome.decision is None]
-    changed = GeneratedPost.objects.filter(pk__in=seen)
-    context = {
-        "changes": [rows.frames.of(post) for post in changed],
-        "outcomes": refused,
-        "done": len(outcomes) - len(refused),
-    }
-    said = f"{len(outcomes) - len(refused)} decided" + (f", {len(refused)} not" if refused else "")
-    return fragments.answer(request, "/", "reviewqueue/queue.html#decided_many", context=context, said=said)
-
-
-@require_POST
-def approvals(request):
-    return _decide_many(request, reviewing.APPROVE)
-
-
-@require_POST
-def rejections(request):
-    return _decide_many(request, reviewing.REJECT)
-
-
-@require_POST
-def compositions(request):
-    return _decide_many(request, reviewing.COMPOSE)

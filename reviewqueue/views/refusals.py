@@ -71,11 +71,11 @@ def plain(title: str, refusal: str, status: int) -> HttpResponse:
     return HttpResponse(render_to_string("reviewqueue/refused.html", context), status=status)
 
 
-def refused(request, error, title: str, status: int):
-    context = {"title": title, "refusal": str(error), "back": back_to(request)}
+def refused(request, error, title: str, status: int, more: str = ""):
+    context = {"title": title, "refusal": str(error), "back": back_to(request), "more": more}
     context |= {
         "oob": True,
-        "said": str(error),
+        "said": f"{title}. {error}" if more else str(error),
         "has_rail": not fragments.asked_from(request).startswith("/review/"),
     }
     template = (

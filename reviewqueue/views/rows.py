@@ -24,16 +24,31 @@ class Rendered:
         """The row in this version. What stands `beside` it (a price) and the zone of its dates are told
         apart: each gives a row of its own."""
         key = (row.pk, row.version, timezone.get_current_timezone_name(), *beside.values())
-        with self.lock:
-            if key in self.rows:
-                self.rows.move_to_end(key)
-                return self.rows[key]
+        kept = self.kept(key)
+        if kept is not None:
+            return kept
         html = mark_safe(get_template(self.template).render({self.name: row, "face": row.face, **beside}))
         with self.lock:
             self.rows[key] = html
             while len(self.rows) > self.most:
                 self.rows.popitem(last=False)
         return html
+
+    def kept(self, key) -> SafeString | None:
+        with self.lock:
+            if key in self.rows:
+                self.rows.move_to_end(key)
+            return self.rows.get(key)
+
+    def of_all(self, found, whole) -> list[SafeString]:
+        """The rows that were `found` (each with `pk` and `version`) in their order. Only those that are not
+        kept are read `whole` (a function that gives such rows); one that is gone meanwhile is left out."""
+        zone = timezone.get_current_timezone_name()
+        html = {row.pk: self.kept((row.pk, row.version, zone)) for row in found}
+        missing = [pk for pk, kept in html.items() if kept is None]
+        if missing:
+            html |= {row.pk: self.of(row) for row in whole().filter(pk__in=missing)}
+        return [kept for kept in html.values() if kept is not None]
 
 
 frames = Rendered("reviewqueue/rows/frame.html", "post")

@@ -9,6 +9,7 @@ from reviewqueue.forms.settings import (
     FirstPersonForm,
     KeyboardForm,
     KeyForm,
+    LookingForm,
     NewWorkspaceForm,
     PricesForm,
     ProfileForm,
@@ -65,6 +66,15 @@ def keyboard(request):
     form = KeyboardForm(request.POST)
     if form.is_valid():
         preferences.set_keyboard(form.cleaned_data["keys"], by=request.member)
+    return shown_already(request)
+
+
+@require_POST
+def looking(request):
+    """Pictures blurred or in grey, for one person; a script has shown it already."""
+    form = LookingForm(request.POST)
+    if form.is_valid():
+        preferences.set_looking(by=request.member, **form.cleaned_data)
     return shown_already(request)
 
 

@@ -38,7 +38,7 @@ def setup(request):
 def live_setup(request):
     """The frames that moved, the progress, and what became of the steps; 204 if nothing did."""
     member = request.member
-    if str(scopes.version(member.workspace_id)) == request.GET.get("v"):
+    if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     context = everything(member)
     changed = queue.changed_since(member, request.GET.get("t", ""))

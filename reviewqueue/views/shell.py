@@ -1,6 +1,8 @@
 """What every page carries: navigation, balance, banners, the tray."""
 
+import time
 import uuid
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
@@ -9,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 from reviewqueue.clock import now, pace
 from reviewqueue.models import UpstreamKey, Watch
+from reviewqueue.models.prepared import ANYBODY, Prepared
 from reviewqueue.services import accounts, holds, rates, scopes, watches
 
 MARKS = ("ok", "", "ok", "", "", "no", "", "ok", "no", "ok", "", "", "", "", "ok", "no")
@@ -22,8 +25,10 @@ def shell(request) -> dict:
     if member is None:
         return context | {"wall": WALL}
     return context | {
-        "places": SimpleLazyObject(lambda: accounts.places_of(member.user)),
-        "cast": SimpleLazyObject(lambda: accounts.cast_of(member.workspace)),
+        "elsewhere": [
+            (place.workspace_id, place.workspace.name) for place in request.places if place != member
+        ],
+        "cast": SimpleLazyObject(lambda: cast_of(member)),
         "workspace": member.workspace,
         "scope": SimpleLazyObject(lambda: scopes.desk(member.workspace)),
         "held": SimpleLazyObject(lambda: Tray(holds.of(member))),
@@ -48,6 +53,11 @@ UNREAD = {
 }
 
 
+def cast_of(member) -> list[tuple]:
+    """Whom one may sign in as: id, name and role."""
+    return [(one.pk, one.user.name, one.role) for one in accounts.cast_of(member.workspace)]
+
+
 class Tray:
     """The member's held decisions: the newest spelt out, the rest counted."""
 
@@ -70,12 +80,21 @@ class Tray:
         return max(1, round(pace(self.newest.seconds or 10))) if self.newest else 10
 
 
+def keys_with_trouble():
+    unread = Watch.objects.filter(workspace=OuterRef("workspace"), trouble=watches.LACKS_SCOPE)
+    keys = UpstreamKey.objects.filter(workspace_id=ANYBODY.workspace_id, upstream="reelmirror")
+    return keys.only("state", "last_four", "opened_at", "answered_at").annotate(
+        unread=Subquery(unread.order_by("kind").values("kind")[:1]), rests_until=rates.blocked_until()
+    )
+
+
+keys = Prepared(keys_with_trouble)
+
+
 def banners(member) -> list[dict]:
     """What is wrong with the service or the key, with what to do: at most one of each."""
     workspace = member.workspace
-    unread = Watch.objects.filter(workspace=OuterRef("workspace"), trouble=watches.LACKS_SCOPE)
-    key = UpstreamKey.objects.filter(workspace=workspace, upstream="reelmirror")
-    key = key.annotate(unread=Subquery(unread.order_by("kind").values("kind")[:1])).first()
+    key = keys.first(workspace=workspace.pk)
     found = []
     if key is None:
         return [{"kind": "key_missing"}]
@@ -83,7 +102,8 @@ def banners(member) -> list[dict]:
         found.append({"kind": "key_rejected", "key": key})
     elif key.opened_at is not None:
         found.append({"kind": "away", "key": key})
-    elif until := rates.blocked_until(key.fingerprint):
+    elif key.rests_until and key.rests_until > time.time():
+        until = datetime.fromtimestamp(key.rests_until, UTC)
         found.append({"kind": "slow", "key": key, "until": until})
     elif key.unread:
         found.append({"kind": "unread", "what": UNREAD.get(key.unread, "everything")})

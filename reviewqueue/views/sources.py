@@ -195,7 +195,7 @@ def live_sources(request):
     """What moved since the page (or its last poll) was made; 204 if nothing did."""
     member = request.member
     looks.note(member)
-    if str(scopes.version(member.workspace_id)) == request.GET.get("v"):
+    if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     filters = SourceFilter(request.GET).values()
     ground = Ground.of(member)
@@ -423,7 +423,7 @@ def live_source(request, source_id: UUID):
     """What was made of one source post since; 204 if nothing moved."""
     member = request.member
     looks.note(member)
-    if str(scopes.version(member.workspace_id)) == request.GET.get("v"):
+    if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     post = get_object_or_404(SourcePost.objects.visible_to(member), pk=source_id)
     context = made_of(member, post) | {"post": post, "oob": True}

@@ -6,14 +6,19 @@ root.classList.add("js");
 
 // ---- one polite voice -----------------------------------------------------------------------
 // What is said right after something else follows it, so that neither is lost.
-let saidAt = 0, said = "";
+let saidAt = 0, said = "", coming = "";
+const after = (standing, text) => (!standing || standing.endsWith(text) ? standing || text : `${standing}. ${text}`);
 const say = (text) => {
   const place = $("#announce"), standing = place.textContent;
-  const isFresh = standing && (standing !== said || Date.now() - saidAt < 1000); // an answer's words count as fresh
-  said = isFresh && !standing.includes(text) ? `${standing}. ${text}` : text;
+  const isFresh = standing !== said || Date.now() - saidAt < 1000; // an answer's words count as fresh
+  coming = after(coming || (isFresh ? standing : ""), text);
   saidAt = Date.now();
   place.textContent = "";
-  requestAnimationFrame(() => { place.textContent = said; });
+  requestAnimationFrame(() => {
+    if (!coming) return;
+    place.textContent = said = after(place.textContent, coming); // an answer may have brought its words meanwhile
+    coming = "";
+  });
 };
 document.addEventListener("loupe:say", (event) => say(event.detail));
 
@@ -21,9 +26,10 @@ document.addEventListener("loupe:say", (event) => say(event.detail));
 // A press is marked at once; the answer brings the tray, a new token and the changed parts.
 function press(button) {
   if (button.dataset.busy) return;
+  if (button.matches("#tray [data-key]")) return fromTray(button.dataset.key);
   const values = Object.fromEntries(new FormData(button.form, button));
   delete values.post;
-  if (button.closest(".bulk")) values.post = $$(".frame-pick :checked").map((box) => box.value);
+  if (button.closest(".bulk")) values.post = takePicked();
   send(button, values);
 }
 function send(button, values) {
@@ -31,12 +37,47 @@ function send(button, values) {
   const version = button.closest("[data-version]")?.dataset.version;
   button.dispatchEvent(new CustomEvent("loupe:pressed", { bubbles: true }));
   if (values.theme === "toggle") values.theme = root.dataset.theme; // only the browser knows what the device prefers
-  htmx.ajax("POST", button.getAttribute("formaction"), { source: button, target: document.body, swap: "none", values, headers: version ? { "X-Version": version } : {} })
+  inLine(() => request(button, values, version), { address: button.getAttribute("formaction"), values });
+}
+function request(button, values, version) {
+  const source = button.isConnected ? button : $("#desk"); // htmx asks for nothing that has left the page
+  button.dataset.busy = "1";
+  return htmx.ajax("POST", button.getAttribute("formaction"), { source, target: document.body, swap: "none", values, headers: version ? { "X-Version": version } : {} })
     .finally(() => { delete button.dataset.busy; });
 }
+// One after the other, in the order of the presses: the newest hold is the last press, and undo takes that one.
+let line = Promise.resolve();
+const waiting = new Set();
+function inLine(job, kept = {}) {
+  waiting.add(kept);
+  line = line.then(() => { kept.begun = true; return job(); }).catch(() => {}).finally(() => waiting.delete(kept));
+}
+function fromTray(key) { // whatever the tray holds once what was pressed before has its answer
+  inLine(() => {
+    const button = $(`#tray [data-key="${key}"]`);
+    if (!button) return say("Nothing is held");
+    return request(button, Object.fromEntries(new FormData(button.form, button)));
+  });
+}
+document.addEventListener("click", (event) => { // whoever leaves finds their decisions made
+  const back = event.target.closest("[data-back]");
+  if (!back || !waiting.size || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  line.then(() => location.assign(back.href));
+});
+addEventListener("pagehide", () => {
+  for (const { address, values, begun } of waiting) {
+    if (address && !begun) fetch(address, { method: "POST", body: new URLSearchParams(values), keepalive: true });
+  }
+});
 // htmx finds the places of an answer from where its button is: until it comes, a poll must not replace the button.
-const awaits = (part) => part.matches("[data-busy]") || $("[data-busy]", part);
+const awaits = (part) => part.matches("[data-busy], #tray:active") || $("[data-busy]", part);
 document.addEventListener("htmx:beforeOnLoad", (event) => { delete event.detail.elt.dataset.busy; });
+// A poll that was replaced on its way was overtaken: what it brings is older than what stands there.
+const overtaken = (event) => { if (!event.target.isConnected) event.detail.shouldSwap = false; };
+document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
+  if (elt.matches("[data-poll]")) elt.addEventListener("htmx:beforeSwap", overtaken);
+});
 // Whoever is on a control stays on it when its part is replaced.
 let stood = null;
 const likeness = (on) => {
@@ -45,7 +86,7 @@ const likeness = (on) => {
 };
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const part = event.detail.target, on = document.activeElement;
-  if (awaits(part)) event.detail.shouldSwap = false;
+  if (awaits(part) || part.matches("#for-you:has([open])")) event.detail.shouldSwap = false;
   else if (part.id && part !== on && part.contains(on)) stood = { part: part.id, like: likeness(on) };
 });
 document.addEventListener("htmx:oobAfterSwap", () => {
@@ -58,7 +99,9 @@ document.addEventListener("submit", (event) => {
   const button = event.submitter;
   if (!button || event.target.id !== "desk" || button.dataset.leaves !== undefined) return;
   event.preventDefault();
-  press(button);
+  if (button.dataset.reasons !== undefined) openReasons(button); // where a browser without script asks on a page
+  else if (button.dataset.billMany !== undefined) billMany(button);
+  else press(button);
 });
 
 // Questions (“what would it cost?”) are pages; with script they open in a dialog.
@@ -83,10 +126,10 @@ document.addEventListener("click", (event) => {
 });
 
 let asker = null;
-function ask(address, from) {
+function ask(address, from, values) {
   asker = from;
   if (!$("#ask").open) $("#ask").replaceChildren(); // a refusal must not show the question before
-  htmx.ajax("GET", address, { source: from, target: "#ask", swap: "innerHTML" }).then(() => {
+  htmx.ajax(values ? "POST" : "GET", address, { source: from, target: "#ask", swap: "innerHTML", ...(values && { values }) }).then(() => {
     const dialog = $("#ask");
     if (!dialog.firstElementChild) return;
     if (!dialog.open) dialog.showModal(); // one question may lead to the next
@@ -116,6 +159,7 @@ function openReasons(button) {
   const dialog = $("#reasons");
   if (!dialog) return;
   rejecting = button;
+  if (button.closest(".bulk")) button.dataset.title = `Reject ${$$(PICKED).length} selected`;
   $("#reasons-title").textContent = button.dataset.title ?? button.getAttribute("aria-label") ?? "Reject";
   const note = $("[data-reasons-note]");
   note.textContent = button.dataset.note ?? "";
@@ -130,6 +174,7 @@ document.addEventListener("submit", (event) => {
   const values = Object.fromEntries(new FormData(form, event.submitter));
   values.token = $("#desk-token").value;
   values.fingerprint = button.dataset.fingerprint ?? $(".frame-pick input", button.closest(".frame") ?? form)?.value.split(":")[1] ?? "";
+  if (button.closest(".bulk")) Object.assign(values, { post: takePicked(), ask: "" }); // this was the question
   $("#reasons").close();
   form.reset();
   // A poll may have drawn the button anew meanwhile; what was seen is what the first one showed.
@@ -144,7 +189,7 @@ document.addEventListener("click", (event) => {
   if (opener) { event.preventDefault(); openKeys(opener); }
   const closer = target.closest("[data-close]"), closed = closer?.closest("dialog");
   if (closed) { event.preventDefault(); closed.close(); }
-  if (target.closest("[data-dismiss]")) target.closest(".notice").parentElement.remove();
+  if (target.closest("[data-dismiss]")) dismiss(target.closest(".notice"));
   const why = target.closest("[data-why]");
   if (why && why.getAttribute("aria-disabled") === "true") say(why.dataset.why);
   if (target.matches("dialog")) target.close();
@@ -152,6 +197,12 @@ document.addEventListener("click", (event) => {
   if (target.closest("[data-bulk-clear]")) { unpick(); say("Selection cleared"); }
   if (target.matches("[data-keys-switch]")) setKeys(target);
 });
+
+document.addEventListener("close", (event) => { // back to what opened it, if the browser knows no better
+  const opener = { reasons: rejecting, ask: asker, keys: $("[data-dialog=keys]") }[event.target.id];
+  if (document.activeElement === document.body && opener?.isConnected) opener.focus({ preventScroll: true });
+}, true);
+const dismiss = (notice) => (notice.parentElement.id === "notices" ? notice : notice.parentElement).remove();
 
 function openKeys(opener) {
   const dialog = $("#keys");
@@ -179,7 +230,8 @@ document.addEventListener("click", (event) => { // before anybody is signed in t
 document.addEventListener("htmx:afterSettle", () => { // settings that were saved hold on this page too
   const saved = $("[data-worn]");
   if (!saved) return;
-  const [theme, keys] = saved.dataset.worn.split(" ");
+  const [theme, keys, blur, grey] = saved.dataset.worn.split(" ");
+  Object.assign(root.dataset, { blur, grey });
   if (theme === "system") delete root.dataset.theme;
   else root.dataset.theme = theme;
   root.dataset.keys = keys;
@@ -194,6 +246,8 @@ document.addEventListener("change", (event) => {
   if (event.target.closest(".frame-pick")) {
     const count = $$(".frame-pick :checked").length, place = $("[data-bulk-count]");
     if (place) place.textContent = `${count} selected`;
+    if (!event.target.checked) $(".refusal", event.target.closest(".frame"))?.remove();
+    showPickAll();
     document.dispatchEvent(new CustomEvent("loupe:picked"));
   }
 });
@@ -208,20 +262,43 @@ const look = () => $$("[data-poll]").forEach((poller) => htmx.trigger(poller, "l
 document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
 document.addEventListener("loupe:look", look);
 
+// What changed while somebody looked stays as it was seen until they ask for the new version.
+const newer = new WeakMap();
+document.addEventListener("click", (event) => {
+  const old = event.target.closest("[data-fresh]")?.closest(".frame"), fresh = old && newer.get(old);
+  if (!fresh) return;
+  old.replaceWith(fresh);
+  $(".frame-open", fresh)?.focus();
+});
 // Changed rows arrive in #changes and take the place of those on the page, the smallest at a time.
 function takeChanges() {
   for (const fresh of $$("#changes > [id]")) {
     const old = $$(`[id="${fresh.id}"]`).find((node) => node !== fresh);
     if (!old || old.dataset.v === fresh.dataset.v || awaits(old)) { fresh.remove(); continue; }
+    if ($("[data-refusal]", old) && fresh.dataset.state !== "ready") { fresh.remove(); continue; } // it says who was first
+    if ($("[data-refusal=stale]", old)) { newer.set(old, fresh); fresh.remove(); continue; }
     const focused = old.contains(document.activeElement), held = document.activeElement.id;
     const picked = $(".frame-pick :checked", old);
     old.replaceWith(fresh);
     if (picked && $(".frame-pick input", fresh)) $(".frame-pick input", fresh).checked = true;
+    const refusal = $(".refusal", old);
+    if (refusal) $(".frame-text", fresh)?.append(refusal);
     if (focused) ((held && $(`[id="${held}"]`, fresh)) || $(".frame-open", fresh) || fresh).focus();
   }
+  takeRefusals();
 }
-document.addEventListener("htmx:oobAfterSwap", (event) => { if (event.target.id === "changes") takeChanges(); });
-document.addEventListener("htmx:afterSettle", () => { takeChanges(); tick(); });
+document.addEventListener("htmx:oobAfterSwap", (event) => { if (event.target.id === "changes") takeChanges(); takePlaces(); });
+document.addEventListener("htmx:afterSettle", () => { takeChanges(); takePlaces(); tick(); });
+
+// A kept row knows nothing of others: where it stands in line comes beside it, with the page and with each poll.
+function takePlaces() {
+  const places = new Map($$("#line data").map((one) => [one.value, one.textContent]));
+  for (const words of $$("[data-in-line]")) {
+    const place = places.get(words.dataset.inLine);
+    if (place && words.textContent !== place) words.textContent = place;
+  }
+}
+takePlaces();
 
 // ---- time: the server owns it, the page goes on counting -------------------------------------------
 const mmss = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
@@ -242,7 +319,9 @@ function tick() {
     $(".needle", clock)?.setAttribute("x", Math.min(99, (100 * elapsed) / limit).toFixed(1));
     const slow = elapsed > high;
     clock.classList.toggle("is-slow", slow);
-    if (slow) $("b + span", clock).textContent = `longer than the usual ${mmss(high)}`;
+    const phases = $$("[data-from]", clock), reached = phases.findLast((words) => elapsed > words.dataset.from);
+    if (slow) $("b + span", clock).textContent = reached ? `no answer after ${mmss(limit)}` : `longer than the usual ${mmss(high)}`;
+    for (const words of phases) words.hidden = words !== reached;
   }
   for (const frame of $$("[data-holder]")) { // one may take back one's own
     const own = frame.dataset.holder === root.dataset.member;
@@ -253,17 +332,34 @@ function tick() {
     const words = ago(Date.parse(time.dateTime) / 1000, time.dataset.ago === "ago");
     if (words) time.textContent = words;
   }
-  const tray = $("#tray"), waiting = tray?.matches(":hover, :focus-within");
+  const tray = $("#tray"), inside = linger(tray);
   for (const hold of $$("[data-hold]")) {
     const sends = Number(hold.dataset.sends), left = Math.ceil(sends - now), place = $("[data-left]", hold);
     if (!place) continue;
-    place.textContent = sends ? Math.max(0, left) : "∞";
     const total = Number(hold.dataset.seconds ?? tray?.firstElementChild?.dataset.seconds ?? 10);
+    place.textContent = sends ? Math.max(0, Math.min(left, total)) : "∞";
     $("circle:last-child", hold)?.setAttribute("stroke-dashoffset", sends ? Math.min(1, Math.max(0, 1 - left / total)).toFixed(3) : 0);
-    if (sends && left <= -1 && !hold.dataset.asked && !waiting) { hold.dataset.asked = "1"; look(); }
+    if (sends && left <= -1 && !hold.dataset.asked && !inside) { hold.dataset.asked = "1"; look(); }
   }
 }
 setInterval(tick, 1000);
+
+// While the pointer or the focus is in the tray nothing is sent under it; the server is told, and told again.
+const points = matchMedia("(hover: hover)"), LINGER_S = 45;
+let lingers = 0; // since when the server knows
+function linger(tray) {
+  const counts = Boolean(tray) && Number($("[data-hold]", tray)?.dataset.sends) > 0;
+  const inside = Boolean(tray) && tray.matches(points.matches ? ":hover, :focus-within" : ":focus-within");
+  const now = Date.now() / 1000, tell = (on) => {
+    lingers = on ? now : 0;
+    const values = { on: on ? "1" : "0", csrfmiddlewaretoken: $("#desk [name=csrfmiddlewaretoken]").value };
+    inLine(() => htmx.ajax("POST", tray.dataset.linger, { source: "#desk", target: document.body, swap: "none", values }));
+  };
+  const soon = counts && $("[data-hold]", tray).dataset.sends - now < LINGER_S / 4;
+  if (inside && counts && now - lingers > (soon ? 3 : LINGER_S)) tell(true);
+  else if (!inside && lingers) tell(false);
+  return inside;
+}
 
 // ---- keys: each presses a visible button -------------------------------------------------------------
 // Never with a modifier, in a field, in a dialog, while composing; held keys count once.
@@ -288,7 +384,8 @@ document.addEventListener("keydown", (event) => {
   if (event.shiftKey && event.key !== "Enter") return;
   if (event.repeat && !["j", "k"].includes(event.key)) return;
   if (event.key === " " && event.target.closest("button, a, input, summary")) return;
-  const button = $$(`[data-key="${CSS.escape(named(event))}"]`).find((one) => visible(one));
+  const button = $$(`[data-key="${CSS.escape(named(event))}"]`).find((one) => visible(one) && !one.closest("[inert]"));
+  if (!button && waiting.size && event.key.toLowerCase() === "u") return fromTray("u"); // its hold is on the way
   if (!button) return;
   event.preventDefault();
   button.click();
@@ -312,13 +409,67 @@ document.addEventListener("loupe:key", (event) => {
 });
 // htmx calls a refusal successful when its words are shown.
 const isDone = (event) => event.detail.xhr.status >= 200 && event.detail.xhr.status < 400;
-function unpick() { // the bar goes, so what had the focus there hands it to the first frame
-  const picked = $$(".frame-pick :checked"), held = document.activeElement.closest(".bulk");
-  picked.forEach((box) => { box.checked = false; });
-  if (held) $(".frame-open", picked[0]?.closest(".frame"))?.focus();
+function unpick(boxes = $$(PICKED)) { // the bar goes, so what had the focus there hands it to the first frame
+  const held = document.activeElement.closest(".bulk, #ask");
+  for (const box of boxes) {
+    box.checked = false;
+    $(".refusal", box.closest(".frame"))?.remove();
+  }
+  countPicked();
+  if (held && !$(PICKED)) $(".frame-open", boxes[0]?.closest(".frame"))?.focus();
 }
 document.addEventListener("htmx:afterRequest", (event) => { // what was decided together is no longer picked
-  if (isDone(event) && event.detail.elt?.matches?.(".bulk [form=desk]")) unpick();
+  const from = event.detail.elt;
+  if (!isDone(event) || !from?.matches?.(".bulk [form=desk]:not([data-bill-many]), .bulk [data-reasons], form[data-many]")) return;
+  unpick($$(PICKED).filter((box) => sent.has(box.value.split(":")[0]) && !$(".refusal", box.closest(".frame"))));
+});
+
+// ---- many at once: each row that was refused says why, and stays picked -----------------------------------
+const PICKED = ".frame-pick :checked", AT_ONCE = 200;
+const sent = new Set();
+function takePicked() {
+  const picked = $$(PICKED).slice(0, AT_ONCE);
+  sent.clear();
+  for (const box of picked) {
+    sent.add(box.value.split(":")[0]);
+    $(".refusal", box.closest(".frame"))?.remove();
+  }
+  return picked.map((box) => box.value);
+}
+function takeRefusals() {
+  for (const words of $$("#changes > .refusal")) {
+    const frame = document.getElementById(words.dataset.of), text = frame && $(".frame-text", frame);
+    if (!text) { words.remove(); continue; }
+    $(".refusal", frame)?.remove();
+    text.append(words);
+  }
+}
+function billMany(button) {
+  const values = Object.fromEntries(new FormData(button.form, button));
+  ask(button.getAttribute("formaction"), button, { ...values, post: takePicked() });
+}
+document.addEventListener("close", (event) => { // with the bar gone, the focus goes where the rows are
+  if (event.target.id === "ask" && asker?.closest(".bulk") && !$(PICKED)) $(".contact .frame-open")?.focus();
+}, true);
+function countPicked() {
+  const place = $("[data-bulk-count]");
+  if (place) place.textContent = `${$$(PICKED).length} selected`;
+  showPickAll();
+}
+function showPickAll() {
+  const button = $("[data-pick-all]"), all = button && !$(".contact .frame-pick :not(:checked)");
+  if (!button) return;
+  button.setAttribute("aria-pressed", all);
+  button.textContent = all ? "Select none" : "Select all";
+}
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-pick-all]");
+  if (!button) return;
+  const isOn = button.getAttribute("aria-pressed") !== "true";
+  if (!isOn) unpick();
+  for (const box of $$(".contact .frame-pick input")) box.checked = isOn;
+  countPicked();
+  say(isOn ? `${$$(PICKED).length} selected` : "Selection cleared");
 });
 document.addEventListener("loupe:pressed", (event) => { // the mark, before any answer
   const button = event.target, frame = button.closest(".frame"), kind = button.dataset.decide;
@@ -334,7 +485,16 @@ document.addEventListener("htmx:afterRequest", (event) => { // a “no” brings
   const frame = event.detail.elt?.closest?.(".frame");
   if (!frame || isDone(event) || !frame.isConnected) return;
   $(".wax", frame)?.remove();
-  frame.dataset.state = "ready";
+  frame.dataset.state = $("[data-refusal]", frame)?.dataset.refusal ?? "ready";
+  const told = $("#notices .notice[role=alert]"), text = $(".frame-text", frame);
+  if (told && text && !$("[data-refusal]", frame)) { // its reason stands with it, so that nothing above moves it away
+    const words = $("p", told).cloneNode(true);
+    words.className = "refusal small";
+    $(".refusal", frame)?.remove();
+    text.append(words);
+    dismiss(told);
+  }
+  if (frame.contains(document.activeElement)) $(".frame-open", frame).focus({ preventScroll: true });
   look();
 });
 document.addEventListener("click", (event) => { // open a frame within the view it is shown in

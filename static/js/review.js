@@ -21,15 +21,15 @@ function fetchArticle(id) { // one request a post, however many want it; each fr
   return coming.get(id);
 }
 
-async function show(id, { push = true, quiet = false } = {}) {
-  clearTimeout(show.advance); // whoever goes somewhere is not taken elsewhere
+async function show(id, { push = true, quiet = false, focus = false } = {}) {
+  stay(); // whoever goes somewhere is not taken elsewhere
   show.wanted = id;
   const link = cell(id);
   const next = article(id) ?? (await fetchArticle(id).catch(() => undefined)); // without a line one stays
   if (show.wanted !== id) return;
   delete show.wanted;
   if (!next) { if (link && next === null) location.assign(link.href); return; }
-  const old = post();
+  const old = post(), stood = document.activeElement;
   $$("video").forEach((video) => video.pause());
   if (old !== next) { old.hidden = true; next.hidden = false; }
   mark();
@@ -41,10 +41,25 @@ async function show(id, { push = true, quiet = false } = {}) {
   if (push) history.pushState({ post: id }, "", link?.getAttribute("href") ?? location.href);
   document.title = document.title.replace(/Reviewing \S+/, `Reviewing ${next.dataset.title.split(" ").pop()}`);
   paint(next);
-  if (!quiet) say(`Post ${next.dataset.title}`);
+  document.dispatchEvent(new CustomEvent("loupe:shown"));
+  if (focus || stood === document.body || old !== next && old.contains(stood)) {
+    ($(".veil button", next) ?? $(".decide", next))?.focus({ preventScroll: true });
+  }
+  const others = link?.dataset.taken;
+  if (!quiet) say(`Post ${next.dataset.title}${others ? `. ${besides(others)}` : ""}`);
   htmx.trigger($("[data-poll]", next) ?? next, "look");
   ahead();
   tidy();
+  pressAgain();
+}
+
+// What comes after a decision: the next post that nobody has decided or has open. By hand one goes anywhere.
+function onward(one) {
+  const all = cells(), at = all.indexOf(cell(one.dataset.post)), behind = all.slice(at + 1);
+  const undecided = behind.filter((link) => !$(".wax", link));
+  const next = undecided.find((link) => !link.dataset.taken) ?? undecided[0];
+  if (!next) return say("That was the last post");
+  return show(next.dataset.goto);
 }
 
 function step(by) {
@@ -57,16 +72,28 @@ function ahead() { // the next two posts, whole, with their pictures
   const all = cells(), at = all.indexOf(cell());
   for (const link of all.slice(at + 1, at + 1 + AHEAD)) {
     fetchArticle(link.dataset.goto).then((one) => {
-      for (const picture of $$(".panes:not([hidden]) img[loading=lazy]", one ?? document.createElement("i"))) picture.loading = "eager";
+      if (one) develop(one);
     }, () => {});
   }
   const more = $(".review-queue [data-more]");
   if (more && all.length - at < 6) htmx.trigger(more, "more");
 }
 
+function develop(one) { // fetched and decoded, so that they are painted with the post
+  if (one.dataset.developed) return;
+  one.dataset.developed = "1";
+  for (const picture of $$(".panes:not([hidden]) img", one)) {
+    picture.loading = "eager";
+    picture.decode().catch(() => {});
+  }
+  for (const { poster } of $$(".panes:not([hidden]) video", one)) {
+    if (poster) Object.assign(new Image(), { src: poster }).decode().catch(() => {});
+  }
+}
+
 function tidy() { // far ones leave the page; the server has them
   const all = cells().map((link) => link.dataset.goto), at = all.indexOf(post().dataset.post);
-  const spare = $$(".review-post[hidden]").sort((a, b) => Math.abs(all.indexOf(b.dataset.post) - at) - Math.abs(all.indexOf(a.dataset.post) - at));
+  const spare = $$(".review-post[hidden]").filter((one) => !$("[data-busy], .htmx-request", one)).sort((a, b) => Math.abs(all.indexOf(b.dataset.post) - at) - Math.abs(all.indexOf(a.dataset.post) - at));
   for (const one of spare.slice(0, Math.max(0, spare.length + 1 - KEPT))) one.remove();
 }
 
@@ -75,6 +102,22 @@ function mark() {
     if (link.dataset.goto === post().dataset.post) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
+  company();
+}
+
+// ---- who else is here -----------------------------------------------------------------------------
+const besides = (names) => `${names} ${names.includes(" and ") ? "are" : "is"} looking at this too`;
+function company() {
+  const taken = new Map($$("#presence data").map((one) => [one.value, one.textContent]));
+  for (const link of cells()) {
+    const names = taken.get(link.dataset.goto);
+    if (names) { link.dataset.taken = names; link.title = besides(names); } else if (link.dataset.taken) { delete link.dataset.taken; link.removeAttribute("title"); }
+  }
+  const names = taken.get(post().dataset.post) ?? "", here = $("#presence [data-here]");
+  if (names && here.hidden && company.post === post()) say(besides(names));
+  company.post = post();
+  here.hidden = !names;
+  $("[data-words]", here).textContent = names && besides(names);
 }
 
 addEventListener("popstate", (event) => {
@@ -95,6 +138,7 @@ function pick(number, one = post()) {
     if (link.dataset.item === String(number)) { link.setAttribute("aria-current", "true"); link.scrollIntoView({ block: "nearest", inline: "nearest" }); } else link.removeAttribute("aria-current");
   }
   $$("img[loading=lazy]", wanted).forEach((picture) => { picture.loading = "eager"; });
+  document.dispatchEvent(new CustomEvent("loupe:shown"));
   say(`Item ${number} of ${slots(one).length}`);
 }
 
@@ -117,10 +161,13 @@ function paint(one) { // what the server does not know: which item was picked, a
   }
   if (one.dataset.view && $(".stage", one)) $(".stage", one).dataset.view = one.dataset.view;
   if (one.dataset.diff === "off") $(".caption", one)?.classList.add("is-clean");
+  const veil = $(".veil", one);
+  one.dataset.state = veil?.dataset.veil ?? $(".side", one).dataset.state;
+  for (const part of $$(".tools", one)) part.inert = Boolean(veil);
 }
 
 const videos = () => $$(".shot:not([hidden]) video", slot()).filter((video) => video.checkVisibility?.() ?? true);
-const main = () => $(".pane-made .shot:not([hidden]) video", slot());
+const main = () => $$(".pane-made .shot:not([hidden]) video", slot()).at(-1); // of two versions the newer
 const flash = (on) => {
   $(".pane-made .shot:not([hidden])", slot())?.classList.toggle("show-source", on);
   $$("[data-act=flash]", post()).forEach((button) => button.setAttribute("aria-pressed", on));
@@ -188,29 +235,72 @@ document.addEventListener("loupe:pressed", (event) => {
   const button = event.target, kind = button.dataset.decide, one = button.closest(".review-post");
   if (!kind || !one) return;
   one.dataset.decision = kind;
-  const shot = $(".pane-made .shot:not([hidden])", slot(one)), wax = $(`#wax-${kind}`).content;
-  if (shot && !$(".wax", shot)) { shot.classList.add("draw"); shot.append(wax.cloneNode(true)); }
-  const frame = $(".cell", cell(one.dataset.post));
-  if (frame && !$(".wax", frame)) frame.append(wax.cloneNode(true));
-  clearTimeout(show.advance);
-  show.advance = setTimeout(() => { if (post() === one && one.dataset.decision) step(1); }, MARK_MS);
+  const shot = $(".pane-made .shot:not([hidden])", slot(one)), frame = $(".cell", cell(one.dataset.post));
+  if (shot && !$(".wax", shot)) { shot.classList.add("draw"); shot.append(wax(kind)); }
+  if (frame && !$(".wax", frame)) frame.append(wax(kind));
+  stay();
+  show.landing = one;
+  show.advance = setTimeout(go, MARK_MS);
 });
+function wax(kind) {
+  const mark = $(`#wax-${kind}`).content.firstElementChild.cloneNode(true);
+  mark.dataset.own = ""; // until the server has said yes or no
+  return mark;
+}
+function stay() { clearTimeout(show.advance); delete show.landing; }
+function go() {
+  const one = show.landing;
+  stay();
+  if (one && one === post() && one.dataset.decision) return onward(one);
+}
 
+// While the mark lands the next post is already meant: a key goes there first, a second click does nothing.
+const ACTING = "arcxgpv", held = [];
+addEventListener("keydown", (event) => {
+  const off = event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat || !event.isTrusted
+    || document.documentElement.dataset.keys === "off" || $("dialog[open]")
+    || event.target.closest?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]");
+  const key = event.key.toLowerCase();
+  if (off || key.length !== 1) return;
+  if (key === "u") return stay();
+  if (show.landing && `${ACTING}jk`.includes(key)) go();
+  if (!show.wanted || !(ACTING.includes(key) || held.length && /[1-9]/.test(key))) return; // with its reason
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  held.push(event.key); // the post it is meant for is on its way
+}, true);
+function pressAgain() {
+  for (const key of held.splice(0)) (document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+}
+document.addEventListener("click", (event) => {
+  if (!show.landing?.contains(event.target) || !event.target.closest("[data-decide], [data-reasons]")) return;
+  if (event.detail === 0 && !event.isTrusted) return; // a key's
+  event.preventDefault();
+  event.stopPropagation();
+}, true);
+
+document.addEventListener("htmx:beforeOnLoad", (event) => { // the server said no: before its words, our mark goes
+  const one = event.detail.elt?.closest?.(".review-post"), { status } = event.detail.xhr;
+  if (one?.dataset.decision && event.detail.requestConfig.verb === "post" && status >= 400) unmark(one);
+});
 document.addEventListener("htmx:afterRequest", (event) => {
   const one = event.detail.elt?.closest?.(".review-post"); // the button itself may have been replaced by the answer
   const { xhr, requestConfig } = event.detail; // “successful” would only say that the answer was shown
   if (!one?.dataset.decision || requestConfig.verb !== "post" || (xhr.status >= 200 && xhr.status < 400)) return;
-  delete one.dataset.decision; // the server said no: the post comes back, with its reason
-  $$(".wax", one).forEach((wax) => wax.remove());
-  $(".wax", cell(one.dataset.post) ?? one)?.remove();
-  show(one.dataset.post, { quiet: true });
+  delete one.dataset.decision; // the post comes back, with its reason
+  unmark(one);
+  held.length = 0; // what was meant for another post is not done to this one
+  show(one.dataset.post, { quiet: true, focus: true });
 });
+function unmark(one) {
+  for (const mark of [...$$(".wax[data-own]", one), ...$$(".wax[data-own]", cell(one.dataset.post) ?? one)]) mark.remove();
+}
 
 document.addEventListener("loupe:undone", (event) => {
   const id = event.detail.post, one = article(id);
   $(".wax", cell(id) ?? document.createElement("i"))?.remove();
-  if (one) { delete one.dataset.decision; $$(".shot .wax", one).forEach((wax) => wax.remove()); }
-  if (cell(id)) show(id, { quiet: true });
+  if (one) { delete one.dataset.decision; $$(".shot .wax", one).forEach((mark) => mark.remove()); }
+  if (cell(id)) show(id, { quiet: true, focus: true });
 });
 
 // A part that was swapped shows the item that was picked; a stage that was swapped has new pictures.
@@ -248,6 +338,8 @@ document.addEventListener("input", (event) => {
   for (const video of videos()) if (video.duration) video.currentTime = (video.duration * event.target.value) / 1000;
 });
 
+paint(post());
+company();
 show.place = cells().indexOf(cell());
 history.replaceState({ post: post().dataset.post }, "", location.href);
 cell()?.scrollIntoView({ block: "nearest" });

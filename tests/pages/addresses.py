@@ -14,10 +14,12 @@ from reviewqueue.models import (
     Member,
     Operation,
     OutgoingPost,
+    SavedView,
     SyncJob,
     UpstreamKey,
 )
-from reviewqueue.services import accounts, desk, media
+from reviewqueue.rules.notes import Pin
+from reviewqueue.services import accounts, desk, media, notes
 from tests import factories
 from tests.factories import uid
 
@@ -55,6 +57,8 @@ class Stage:
         )
         self._say_more()
         self.picture = self._stored()
+        for member in self.people.values():
+            self.view_of(member)
 
     def _say_more(self):
         """What else of the service's words is shown somewhere."""
@@ -155,6 +159,28 @@ class Stage:
         factories.make_operation(post, "approve", by=member, hold=hold, not_before=None)
         return hold
 
+    def view_of(self, member) -> SavedView:
+        """A view that this member shares."""
+        return SavedView.objects.create(
+            workspace=self.workspace,
+            owner=member,
+            name=f"{self.words} {uid()}"[:40],
+            query="?type=video",
+            is_shared=True,
+        )
+
+    def note_of(self, member):
+        """A note of this member's, naming another, pinned to the picture."""
+        named = next((one.user.name for one in self.people.values() if one.pk != member.pk), "")
+        return notes.write(
+            self.post,
+            f"@{named} {self.words}",
+            by=member,
+            token=uuid.uuid4(),
+            item_id=self.item.pk,
+            pin=Pin(0.4, 0.3),
+        )
+
     def secret(self) -> str:
         return accounts.make_link(next(iter(self.people.values())).user)
 
@@ -164,7 +190,9 @@ def post_id(name="post"):
 
 
 ITEM = {"item_id": lambda stage, member: stage.item.pk}
+VIEW = {"view_id": lambda stage, member: stage.view_of(member).pk}
 HOLD = {"hold_id": lambda stage, member: stage.hold_of(member).pk}
+NOTE = {"note_id": lambda stage, member: stage.note_of(member).pk}
 SOURCE_POST = {"source_id": lambda stage, member: stage.source_post.pk}
 PERSONA = {"persona_id": lambda stage, member: stage.persona.pk}
 SOURCE = PERSONA | {"source_id": lambda stage, member: stage.source.pk}
@@ -233,9 +261,14 @@ PRICES = {
 TABLE = {
     "queue": page(),
     "live-queue": page(status=302),
+    "views": both("look", "look", {"name": "Over a day", "query": "?age=day"}),
+    "view": button("look", {"name": "Another"}, ids=VIEW),
+    "view-removal": button("look", ids=VIEW),
     "approvals": button("review.approve", picked),
     "rejections": button("review.reject", picked),
     "compositions": button("review.compose", picked),
+    "regenerations": button("regenerate", picked),
+    "review-start": page(status=302),  # leads to the post that is free
     "review": page(ids=post_id()),
     "strip": page(status=302, ids=post_id()),  # a part of the review page
     "approval": button("review.approve", seen, ids=post_id()),
@@ -243,12 +276,17 @@ TABLE = {
     "composition": button("review.compose", seen, ids=post_id()),
     "regeneration": both("look", "regenerate", {"scope": "all"}, ids=post_id()),
     "deletion": both("look", "post.delete", ids=post_id()),
+    "post-check": button("look", status=409, ids=post_id()),  # nobody waits for that one
+    "post-copying": button("look", ids=post_id("unshown")),
     "live-post": page(status=204, ids=post_id()),
     "item-rejection": both("look", "item.reject", ids=ITEM),
     "item-regeneration": button("regenerate", ids=ITEM),
     "item-visibility": both("look", "item.visibility", {"public": "1"}, ids=ITEM),
     "item-voice": button("voice.convert", ids={"item_id": lambda stage, member: stage.video.pk}),
     "item-deletion": both("look", "post.delete", ids=ITEM),
+    "hold-linger": button("hold.undo", {"on": "1"}),
+    "notes": button("comment", {"text": "The hand looks odd."}, ids=post_id()),
+    "note-removal": button("comment", ids=NOTE),
     "hold-undo": button("hold.undo", ids=HOLD),
     "hold-pause": button("hold.undo", {"on": "1"}, ids=HOLD),
     "hold-send": button("hold.undo", ids=HOLD),
@@ -305,6 +343,7 @@ TABLE = {
     "settings": both("look", "look", {"name": "A", "hold": "5", "theme": "dark", "time_zone": "UTC"}),
     "settings-theme": button("look", {"theme": "dark"}),
     "settings-keyboard": button("look", {"keys": "0"}),
+    "settings-looking": button("look", {"blur": "1"}),
     "settings-workspace": both(
         "policy.change", "policy.change", {"name": "A", "time_zone": "UTC", "approvers": "1"}
     ),

@@ -135,7 +135,21 @@ def test_what_is_not_there_is_said_in_words(ana, signed_in):
 # ---- nonsense ------------------------------------------------------------------------------------------
 
 ASKED = ("q", "tab", "persona", "type", "source", "account", "used", "order", "view", "after", "by", "kind")
-ASKED += ("since", "until", "images", "video", "before", "outcome", "newest", "v", "t", "s", "loaded", "made")
+ASKED += (
+    "age",
+    "since",
+    "until",
+    "images",
+    "video",
+    "before",
+    "outcome",
+    "newest",
+    "v",
+    "t",
+    "s",
+    "loaded",
+    "made",
+)
 ASKED += ("of", "item", "take", "post")
 NONSENSE = (
     "\x00",

@@ -8,6 +8,7 @@ import pytest
 from reviewqueue.clock import now
 from reviewqueue.models import Operation, UpstreamKey
 from reviewqueue.rules import roles
+from reviewqueue.services import notes
 from tests.factories import make_member
 from tests.pages.addresses import TABLE, Stage, people_of
 from tests.pages.test_every_page import address_of
@@ -143,6 +144,7 @@ def test_what_is_typed_comes_back_as_text(stage, ana, signed_in):
         "/settings/reasons/": {"text-0": HOSTILE * 4, "place-0": HOSTILE},
         "/settings/prices/": {"image_mills": HOSTILE, "starts_on": HOSTILE},
         "/settings/keys/": {"secret": HOSTILE},
+        f"/review/{stage.post.pk}/notes/": {"text": HOSTILE, "item": HOSTILE, "x": HOSTILE},
     }.items():
         for headers in ({}, {"HX-Request": "true", "HX-Current-URL": here}):
             answer = browser.post(address, typed, headers=headers)
@@ -160,6 +162,7 @@ def test_what_a_command_says_is_text(stage, ana, signed_in):
     browser, wrong = signed_in(ana), []
     persona = f"/personas/{stage.persona.pk}/"
     for address, form in {
+        f"/review/{stage.post.pk}/notes/": {"text": HOSTILE},
         f"{persona}sync/": {},
         f"{persona}sources/{stage.source.pk}/removal/": {},
         f"{persona}targets/{stage.target.pk}/removal/": {},
@@ -181,6 +184,7 @@ def test_names_of_people_and_workspaces_are_text(workspace, post, signed_in):
     member = make_member(workspace, f"{HOSTILE} {HOSTILE}"[:80])
     other = make_member(workspace, f"x {HOSTILE}")
     workspace.events.create(name="signed_in", by=other, by_label=HOSTILE, at=now())
+    notes.write(post, f"@{member.user.name} {HOSTILE}", by=other, token=uuid.uuid4())
     browser, wrong = signed_in(member), []
     for address in ("/", "/settings/", "/activity/", f"/library/{post.pk}/", "/settings/workspace/"):
         wrong += wrong_on(address, browser.get(address))

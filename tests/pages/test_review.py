@@ -134,6 +134,21 @@ def test_reasons_are_joined_with_own_words(ana, post, signed_in):
     assert Decision.objects.get().reason == "Low quality: the hands"
 
 
+def test_a_reason_is_shown_to_the_next_person_and_to_whoever_makes_it_anew(ana, ben, post, signed_in):
+    item = post.items.first()
+    given = {"post": post, "workspace": post.workspace, "by": ben, "by_label": ben.user.name}
+    Decision.objects.create(verdict="reject_item", item=item, reason="<b>Six fingers</b>", **given)
+    Decision.objects.create(verdict="reject", reason="Too dark", stands=False, ended="overtaken", **given)
+    Decision.objects.create(verdict="reject", reason="Slipped", stands=False, ended="undone", **given)
+    for address in (f"/review/{post.pk}/", f"/review/{post.pk}/regeneration/"):
+        page = signed_in(ana).get(address).content.decode()
+        assert "Rejected before, because" in page
+        assert "&lt;b&gt;Six fingers" in page
+        assert "<b>Six" not in page
+        assert "Too dark" in page
+        assert "Slipped" not in page
+
+
 def test_the_page_of_reasons_is_there_without_a_script(ana, post, signed_in):
     page = signed_in(ana).get(f"/review/{post.pk}/rejection/").content.decode()
     assert "Too close to the source" in page
@@ -285,6 +300,209 @@ def test_the_queue_hears_of_new_ready_posts_without_moving(ana, persona, post, s
     assert f'id="f-{new.pk}"' in text  # for a page that shows it already; others leave it out
 
 
+def test_the_account_of_the_source_is_marked_in_the_caption_and_said(ana, workspace, persona, signed_in):
+    source = make_source_post(workspace, caption="The wall at noon.", handle="salt.rooms")
+    post = make_post(persona, source=source, caption="The wall at noon, after @salt.rooms of course.")
+    for address in (f"/review/{post.pk}/", f"/library/{post.pk}/"):
+        text = signed_in(ana).get(address).content.decode()
+        marked = text.partition('<mark class="is-named"')[2].partition("</mark>")[0]
+        assert "Names the source: " in marked, address
+        assert "@salt.rooms" in marked, address
+
+
+def test_each_post_has_one_row_of_looking_tools_and_a_label_for_the_newest_of_several_versions(
+    ana, persona, signed_in
+):
+    post = make_post(persona, items=3)
+    text = signed_in(ana).get(f"/review/{post.pk}/").content.decode()
+    assert text.count('class="looking"') == 1
+    assert "take-note" not in text
+    assert "need JavaScript" in text.partition("<noscript><span")[2].partition("</noscript>")[0]
+
+
+# ---- two people ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(persona, post):
+    """Two posts that lie one after the other."""
+    from reviewqueue.services import looks
+
+    looks._written.clear()
+    looks._open.clear()
+    return post, make_post(persona, made_at=post.made_at.replace(year=post.made_at.year + 1))
+
+
+def test_different_people_start_with_different_posts(ana, ben, two, signed_in):
+    first, second = (browser.get("/review/start/?order=oldest") for browser in map(signed_in, (ana, ben)))
+    assert (first["Location"], second["Location"]) == tuple(f"/review/{post.pk}/" for post in two)
+    assert signed_in(ana).get("/review/start/?type=video")["Location"] == "/?type=video"
+
+
+def test_what_somebody_has_open_is_started_with_where_nothing_else_is_left(ana, ben, post, signed_in):
+    signed_in(ana).get(f"/review/{post.pk}/")
+    assert signed_in(ben).get("/review/start/")["Location"] == f"/review/{post.pk}/"
+
+
+def test_after_a_decision_without_a_script_comes_what_nobody_has_open(ana, ben, persona, two, signed_in):
+    first, second = two
+    third = make_post(persona, made_at=second.made_at.replace(year=second.made_at.year + 1))
+    signed_in(ben).get(f"/review/{second.pk}/")
+    came_from = {"Referer": f"http://testserver/review/{first.pk}/"}
+    answer = signed_in(ana).post(f"/review/{first.pk}/approval/", form(first), headers=came_from)
+    assert answer["Location"] == f"/review/{third.pk}/"
+
+
+def test_a_poll_brings_who_else_is_here_and_only_then(
+    ana, ben, two, signed_in, django_assert_max_num_queries
+):
+    post, _ = two
+    browser = signed_in(ana)
+    page = browser.get(f"/review/{post.pk}/").content.decode()
+    assert "looking at this too" not in page
+    poll = f"/live/posts/{post.pk}/?v={post.version}&w="
+    assert browser.get(poll, headers=HTMX).status_code == 204
+    signed_in(ben).get(f"/review/{post.pk}/")
+    text = browser.get(poll, headers=HTMX).content.decode()
+    assert "Ben Adler is looking at this too" in text
+    assert f'id="side-{post.pk}"' not in text
+    mark = text.split('name="w" value="')[1].split('"')[0]
+    with django_assert_max_num_queries(3):
+        assert browser.get(poll + mark, headers=HTMX).status_code == 204
+
+
+def test_a_conflict_is_told_in_focus_mode_in_its_place(ana, ben, post, signed_in):
+    signed_in(ben).post(f"/review/{post.pk}/compose/", form(post))
+    headers = HTMX | {
+        "HX-Current-URL": f"http://testserver/review/{post.pk}/",
+        "X-Version": str(post.version),
+    }
+    answer = signed_in(ana).post(f"/review/{post.pk}/rejection/", form(post), headers=headers)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert 'data-veil="conflict"' in text
+    assert "Ben Adler sent this to compose just now." in text
+    assert "Your reject was not sent." in text
+    assert "Next post" in text
+    assert f'formaction="/review/{post.pk}/approval/' not in text
+    quiet = signed_in(ana).get(f"/live/posts/{post.pk}/?v={post.version}", headers=headers).content.decode()
+    assert 'data-veil="conflict"' in quiet  # and by a poll, if nothing was pressed
+    own = signed_in(ben).get(f"/live/posts/{post.pk}/?v={post.version}", headers=headers).content.decode()
+    assert "data-veil" not in own
+
+
+def test_a_conflict_is_told_on_the_contact_sheet_in_its_place(ana, ben, post, signed_in):
+    signed_in(ben).post(f"/review/{post.pk}/approval/", form(post))
+    headers = HTMX | {"HX-Current-URL": "http://testserver/"}
+    answer = signed_in(ana).post(f"/review/{post.pk}/rejection/", form(post), headers=headers)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert f'hx-swap-oob="beforeend:#f-{post.pk} .frame-media"' in text
+    assert "Your reject was not sent." in text
+
+
+@pytest.fixture
+def remade(post):
+    """Item 2 of the post, made anew by the service; what the page had seen."""
+    from reviewqueue.services import desk, mirroring
+
+    seen = {"fingerprint": post.fingerprint, "version": str(post.version)}
+    item = post.items.get(position=1)
+    item.post = desk.lock(post.pk)
+    mirroring.new_take(item, "made-anew")
+    post.items.filter(upstream_id="made-anew").update(
+        status="completed", file=item.file, ended_at=item.ended_at, changed_in=post.version + 1
+    )
+    desk.refresh(post.pk, touched=True)
+    return seen
+
+
+def test_what_changed_is_told_in_focus_mode_and_shown_on_request(ana, post, remade, signed_in):
+    headers = HTMX | {
+        "HX-Current-URL": f"http://testserver/review/{post.pk}/",
+        "X-Version": remade["version"],
+    }
+    sent = form(post, fingerprint=remade["fingerprint"])
+    answer = signed_in(ana).post(f"/review/{post.pk}/approval/", sent, headers=headers)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert 'data-veil="stale"' in text
+    assert "Item 2 was regenerated while you looked." in text
+    assert "data-poll" not in text  # the old version stays until it is let go
+    assert f'id="stage-{post.pk}"' not in text
+    assert f'formaction="/review/{post.pk}/approval/' not in text
+    assert not Decision.objects.exists()
+    address = text.split('hx-get="')[1].split('"')[0].replace("&amp;", "&")
+    fresh = signed_in(ana).get(address, headers=headers).content.decode()
+    assert f'id="stage-{post.pk}"' in fresh
+    assert "data-veil" not in fresh
+
+
+def test_a_poll_does_not_change_a_post_under_the_hand(ana, post, remade, signed_in):
+    poll = f"/live/posts/{post.pk}/?v={remade['version']}"
+    headers = HTMX | {"HX-Current-URL": f"http://testserver/review/{post.pk}/"}
+    text = signed_in(ana).get(f"{poll}&f={remade['fingerprint']}", headers=headers).content.decode()
+    assert 'data-veil="stale"' in text
+    assert f'id="stage-{post.pk}"' not in text
+    make_operation(post, "regenerate_item", by=ana, state="succeeded")  # one's own is what one waits for
+    text = signed_in(ana).get(f"{poll}&f={remade['fingerprint']}", headers=headers).content.decode()
+    assert f'id="stage-{post.pk}"' in text
+
+
+def test_what_changed_is_told_on_the_contact_sheet(ana, post, remade, signed_in):
+    headers = HTMX | {"HX-Current-URL": "http://testserver/", "X-Version": remade["version"]}
+    sent = form(post, fingerprint=remade["fingerprint"])
+    text = signed_in(ana).post(f"/review/{post.pk}/approval/", sent, headers=headers).content.decode()
+    assert "Item 2 was regenerated while you looked." in text
+    assert "Show the new version" in text
+
+
+# ---- the tray -------------------------------------------------------------------------------------
+
+
+def test_too_late_says_when_it_was_sent_and_where_it_went(ana, post, signed_in):
+    from reviewqueue.clock import now
+
+    browser = signed_in(ana)
+    browser.post(f"/review/{post.pk}/approval/", form(post))
+    Operation.objects.update(state="succeeded", sent_at=now())
+    hold = Operation.objects.get().hold
+    hold.state = "released"
+    hold.save()
+    answer = browser.post(f"/holds/{hold.pk}/undo/", headers=HTMX)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Too late to undo." in text
+    assert "It was sent at" in text
+    assert f'href="/library/{post.pk}/"' in text
+
+
+def test_while_somebody_is_in_the_tray_nothing_is_sent(ana, post, signed_in):
+    from reviewqueue.clock import now
+
+    browser = signed_in(ana)
+    browser.post(f"/review/{post.pk}/approval/", form(post))
+    left = [(Operation.objects.get().not_before - now()).total_seconds()]
+    for on in "10":
+        assert browser.post("/holds/linger/", {"on": on}, headers=HTMX).status_code == 200
+        left.append((Operation.objects.get().not_before - now()).total_seconds())
+    assert left == pytest.approx([10, 60, 10], abs=2)
+
+
+def test_all_that_is_held_is_sent_at_once(ana, two, signed_in):
+    from reviewqueue.clock import now
+
+    browser = signed_in(ana)
+    for post in two:
+        browser.post(f"/review/{post.pk}/approval/", form(post))
+    hold = ana.holds.order_by("-created_at").first()
+    assert (
+        "Sending 2 decisions"
+        in browser.post(f"/holds/{hold.pk}/send/", {"all": "1"}, headers=HTMX).content.decode()
+    )
+    assert not Operation.objects.filter(not_before__gt=now()).exists()
+
+
 # ---- hostile text ------------------------------------------------------------------------------
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> \u202eevil {{ 7|add:7 }} {% now 'Y' %}"
@@ -325,3 +543,24 @@ def test_as_many_queries_for_ten_items_as_for_one(
     browser.get(f"/review/{post.pk}/")
     with django_assert_max_num_queries(30):
         browser.get(f"/review/{post.pk}/")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [
+        (4, "longer than the usual 1:30"),
+        (6, "no answer after 5:00"),
+    ],
+)
+def test_the_clock_of_what_does_not_come_says_that_it_is_looked_at(ana, persona, signed_in, minutes, told):
+    from datetime import timedelta
+
+    from reviewqueue.clock import now
+
+    asked_at = now() - timedelta(minutes=minutes)
+    late = make_post(persona, status="generating", made_at=asked_at)
+    text = signed_in(ana).get(f"/review/{late.pk}/").content.decode()
+    assert told in text
+    hidden = "" if minutes > 5 else " hidden"
+    assert f'<span data-from="300.0"{hidden}>Still checking every minute</span>' in text
+    assert '<span data-from="660.0" hidden>Still checking at least every hour</span>' in text

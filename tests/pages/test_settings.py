@@ -121,6 +121,38 @@ def test_theme_and_keys_have_switches_of_their_own(ana, signed_in):
     assert not Event.objects.exists()  # how a page looks is on nobody's record
 
 
+def test_pictures_are_blurred_or_grey_for_one_person_on_every_page(ana, ben, post, signed_in):
+    browser, other = signed_in(ana), signed_in(ben)
+    for address in ("/", "/library/", f"/review/{post.pk}/"):
+        assert "data-blur" not in text_of(browser.get(address))
+    assert browser.post("/settings/looking/", {"blur": "1"}, headers=HTMX).status_code == 204
+    back = browser.post(
+        "/settings/looking/", {"grey": "1"}, headers={"Referer": f"http://testserver/review/{post.pk}/"}
+    )
+    assert back["Location"] == f"http://testserver/review/{post.pk}/"
+    for address in ("/", "/library/", f"/review/{post.pk}/"):
+        assert 'data-blur="on" data-grey="on"' in text_of(browser.get(address)).partition(">\n<head>")[0]
+        assert 'data-blur="on"' not in text_of(other.get(address))
+    page = text_of(browser.get(f"/review/{post.pk}/"))
+    assert 'name="blur" value="0" aria-pressed="true"' in page
+    browser.post("/settings/looking/", {"blur": "nonsense", "grey": "0"}, headers=HTMX)
+    assert User.objects.get(pk=ana.user_id).greys_media  # nonsense changes nothing
+    browser.post("/settings/looking/", {"grey": "0"}, headers=HTMX)
+    assert not User.objects.get(pk=ana.user_id).greys_media
+    assert not Event.objects.filter(name="settings.changed").exists()
+
+
+def test_blur_and_grey_stand_in_the_profile_too(ana, signed_in):
+    browser = signed_in(ana)
+    answer = browser.post("/settings/", PROFILE | {"blurs_media": "on"}, headers=HTMX)
+    assert 'data-worn="dark on on off"' in text_of(answer)
+    user = User.objects.get(pk=ana.user_id)
+    assert (user.blurs_media, user.greys_media) == (True, False)
+    assert 'name="blurs_media" checked' in text_of(browser.get("/settings/"))
+    browser.post("/settings/", PROFILE)
+    assert not User.objects.get(pk=ana.user_id).blurs_media
+
+
 # ---- the workspace ---------------------------------------------------------------------------------------
 
 

@@ -398,7 +398,7 @@ def test_a_poll_of_the_sheet_is_empty_until_something_moves(
     browser = signed_in(ana)
     address = poll_address(browser.get("/sources/").content.decode())
     browser.get(address, headers=HTMX)
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(2):
         assert browser.get(address, headers=HTMX).status_code == 204
     make_post(persona, source=origin, status="generating", made_at=now())
     desk.refresh_source(origin.pk)

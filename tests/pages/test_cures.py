@@ -1,0 +1,189 @@
+"""Needs attention: each trouble says what it is and offers its cure. Held and decided rows likewise."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from reviewqueue.clock import now
+from reviewqueue.models import Delivery, MediaFile, OutgoingPost, Watch
+from reviewqueue.services import desk, reviewing
+from tests.factories import make_operation, make_persona, make_post, uid
+
+
+@pytest.fixture
+def row(ana, signed_in):
+    """What the post's row says on the tab."""
+
+    def row(post, tab="attention", member=ana):
+        text = signed_in(member).get(f"/?tab={tab}").content.decode()
+        return text.split(f'id="f-{post.pk}"')[1].split("</li>")[0]
+
+    return row
+
+
+def test_what_failed_in_part_is_retried_at_its_price(persona, row):
+    post = make_post(persona, item_statuses=["completed", "failed"])
+    assert "1 of 2 failed" in row(post)
+    assert f'formaction="/review/{post.pk}/regeneration/" name="scope" value="failed"' in row(post)
+    assert "$0.32" in row(post)
+
+
+def test_what_waits_for_money_is_let_go_on_or_topped_up(persona, row):
+    post = make_post(persona)
+    operation = make_operation(
+        post,
+        "regenerate_post",
+        state="blocked",
+        blocked_by="balance",
+        reason="No balance",
+        estimated_cents=32,
+    )
+    assert f'formaction="/operations/{operation.pk}/release/"' in row(post)
+    assert "$0.32" in row(post)
+    assert 'class="can-run" href="/billing/"' in row(post)
+
+
+def test_what_waits_for_a_key_leads_there(persona, row):
+    post = make_post(persona)
+    make_operation(post, "approve", state="blocked", blocked_by="key", reason="The key is rejected")
+    assert 'href="/settings/keys/"' in row(post)
+    assert "The key is rejected" in row(post)
+
+
+def test_what_nobody_knows_is_looked_for_or_told(persona, row):
+    post = make_post(persona)
+    operation = make_operation(post, "approve", state="unknown")
+    assert f'formaction="/operations/{operation.pk}/check/"' in row(post)
+    assert f'href="/operations/{operation.pk}/#resolve">I looked myself' in row(post)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cure"),
+    [("approve", "Approve again"), ("reject", "Reject again"), ("send_to_compose", "Send to compose again")],
+)
+def test_what_the_service_refused_is_decided_again(kind, cure, persona, row):
+    post = make_post(persona)
+    make_operation(post, kind, state="failed", reason="Refused")
+    assert "Not sent" in row(post)
+    assert cure in row(post)
+
+
+def test_without_an_account_the_way_there_is_the_cure(workspace, row):
+    persona = make_persona(workspace, accounts=())
+    post = make_post(persona)
+    assert f'class="tag is-wait" href="/personas/{persona.pk}/"' in row(post, "ready")
+    make_operation(post, "approve", state="failed", reason="No active account")
+    assert f'href="/personas/{persona.pk}/">Connect an account' in row(post)
+
+
+def test_what_was_never_made_is_sent_again_at_its_price(persona, row):
+    post = make_post(persona, items=0, status="pending", upstream_id="")
+    operation = make_operation(
+        post, "generate", state="absent", reason="It was looked for and is not there", estimated_cents=64
+    )
+    assert "Not generated" in row(post)
+    assert f'formaction="/operations/{operation.pk}/repetition/"' in row(post)
+    assert "$0.64" in row(post)
+
+
+def test_what_does_not_come_is_asked_for_now(vera, ana, persona, row, signed_in):
+    long_ago = now() - timedelta(hours=3)
+    post = make_post(persona, status="generating", made_at=long_ago)
+    assert "No answer after 5:00" in row(post)
+    assert "Still checking every hour" not in row(post)  # nobody has looked yet
+    assert f'formaction="/review/{post.pk}/check/"' in row(post)
+    Watch.objects.all().delete()
+    answer = signed_in(vera).post(f"/review/{post.pk}/check/", follow=True)
+    assert "The service is being asked" in answer.content.decode()
+    assert Watch.objects.get(kind="post", subject=str(post.pk)).poll_at <= now()
+    ready = make_post(persona)
+    assert signed_in(ana).post(f"/review/{ready.pk}/check/").status_code == 409
+
+
+def test_a_refused_file_is_copied_again(ana, otto, persona, row, signed_in):
+    post = make_post(persona)
+    MediaFile.objects.filter(pk=post.items.get().file_id).update(state="refused", reason="Too large")
+    desk.refresh(post.pk, touched=True)
+    assert "Too large" in row(post)
+    address = f"/review/{post.pk}/copying/"
+    assert f'formaction="{address}"' in row(post)
+    assert signed_in(otto).post(address).status_code == 404
+    assert "being copied" in signed_in(ana).post(address, follow=True).content.decode()
+    file = post.items.get().file
+    assert (file.state, file.attempts, file.reason) == ("wanted", 0, "")
+    post.refresh_from_db()
+    assert post.desk == "generating"
+    assert signed_in(ana).post(address).status_code == 409
+
+
+def test_a_delivery_that_failed_says_why(persona, workspace, row):
+    post = make_post(persona, review_status="approved")
+    out = OutgoingPost.objects.create(
+        workspace=workspace, post=post, upstream_id=uid(), status="failed", asked_at=now(), seen_at=now()
+    )
+    facts = {"username": "ines", "status": "failed", "error_message": "Token expired"}
+    Delivery.objects.create(outgoing=out, upstream_id=uid(), seen_at=now(), **facts)
+    desk.refresh(post.pk, touched=True)
+    assert "Token expired" in row(post)
+    assert "See deliveries" in row(post)
+
+
+def test_what_a_role_may_not_do_is_hidden_or_says_whom_to_ask(persona, vera, row):
+    post = make_post(persona, item_statuses=["completed", "failed"])
+    assert 'class="can-spend"' in row(post, member=vera)
+    assert "Retrying takes an editor" in row(post, member=vera)
+
+
+# ---- held and decided ----------------------------------------------------------------------------
+
+
+def test_a_held_row_is_taken_back_or_sent_and_together_if_held_together(ana, ben, persona, row):
+    one, *several = (make_post(persona) for _ in range(3))
+    single = reviewing.approve(one, by=ana, fingerprint=one.fingerprint, token=uuid.uuid4())
+    seen = {post.pk: post.fingerprint for post in several}
+    reviewing.decide_many(several, reviewing.REJECT, by=ben, seen=seen, token=uuid.uuid4())
+    assert f'formaction="/holds/{single.hold_id}/undo/">Undo</button>' in row(one, "held")
+    assert f'formaction="/holds/{single.hold_id}/send/">Send now</button>' in row(one, "held")
+    assert "Undo all 2</button>" in row(several[0], "held")
+    assert "by <bdi>Ben Adler</bdi>" in row(several[0], "held")
+
+
+def test_a_decided_row_says_who_and_when_and_why_there_is_no_undo(ana, persona, row, signed_in):
+    post = make_post(persona)
+    decision = reviewing.reject(
+        post, by=ana, fingerprint=post.fingerprint, token=uuid.uuid4(), reason="Low quality"
+    )
+    decision.operation.state = "succeeded"
+    decision.operation.save()
+    post.review_status = "rejected"
+    post.save()
+    desk.refresh(post.pk, touched=True)
+    told = row(post, "decided")
+    assert "by <bdi>Ana Ruiz</bdi> <time" in told
+    assert "Low quality" in told
+    assert "/undo/" not in told
+    assert "the service has no undo" in signed_in(ana).get("/?tab=decided").content.decode()
+
+
+# ---- the table is clear --------------------------------------------------------------------------
+
+
+def test_a_clear_table_says_what_comes_next_and_goes_on_saying_it(ana, persona, signed_in):
+    browser = signed_in(ana)
+    make_post(persona, status="generating", made_at=now() - timedelta(seconds=30))
+    page = browser.get("/").content.decode()
+    assert "The table is clear" in page
+    assert "1 more is being made; the first should be ready within a minute." in page
+    assert page.count('id="underway"') == 1
+    assert "&amp;clear=1" in page
+    polled = browser.get("/live/queue/?v=0&t=1&clear=1", headers={"HX-Request": "true"}).content.decode()
+    assert 'aria-label="Coming next"' in polled
+    assert "<summary" not in polled.split('id="underway"')[1].split('id="fresh"')[0]
+    assert "&amp;clear=1" in polled
+
+
+def test_other_tabs_keep_what_is_under_way_to_themselves(ana, persona, signed_in):
+    make_post(persona, status="generating", made_at=now())
+    polled = signed_in(ana).get("/live/queue/?v=0&t=1&tab=held", headers={"HX-Request": "true"})
+    assert '<div id="underway" hidden hx-swap-oob="true"></div>' in polled.content.decode()
