@@ -15,8 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 POSTGRES = os.environ.get("LOUPE_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 LONG = ("tests/bench", "tests/campaign")  # too long for every change; the README says how to run them
+CONTRACT = "tests/sandbox/test_contract.py"
+CORES = os.cpu_count() or 2
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -65,25 +67,24 @@ def everything() -> bool:
 def in_the_browser() -> bool:
     if not any(map(shutil.which, CHROMIUM)):
         return missing("Chromium")
-    # Two browsers and two programs share the machine; what failed is tried once more, by itself. Chromium may
-    # leave a key unanswered for ever, which no patience of a test's own ends: then its process is given up.
-    patience = ("-o", "faulthandler_timeout=240", "-o", "faulthandler_exit_on_timeout=true")
+    # Browsers and programs share the cores; what failed is tried once more, by itself.
     again = ("--last-failed", "--last-failed-no-failures", "none")
-    return pytest("browser", "-n", "2", "--dist", "loadfile", "-m", "browser", *patience) or pytest(
-        "browser, what failed", "-n", "1", "-m", "browser", *patience, *again
+    return pytest("browser", "-n", str(CORES), "--dist", "loadfile", "-m", "browser") or pytest(
+        "browser, what failed", "-n", "1", "-m", "browser", *again
     )
 
 
 def on_both_databases() -> list[bool]:
+    elsewhere = map("--ignore={}".format, (*LONG, CONTRACT))
     results = [
-        pytest("SQLite", "-n", "2", "-m", "not browser", *map("--ignore={}".format, LONG)),
+        pytest("SQLite", "-n", str(CORES), "-m", "not browser", *elsewhere),
         # Only one process that ran all of it can tell whether an operation of the contract was left out.
-        pytest("contract", "tests/sandbox/test_contract.py"),
+        pytest("contract", CONTRACT),
     ]
     if not postgres_answers():
         return [*results, missing("PostgreSQL")]
     on_postgres = ("tests/services", "tests/pages")
-    return [*results, pytest("PostgreSQL", "-n", "2", *on_postgres, LOUPE_DATABASE_URL=POSTGRES)]
+    return [*results, pytest("PostgreSQL", "-n", str(CORES), *on_postgres, LOUPE_DATABASE_URL=POSTGRES)]
 
 
 if __name__ == "__main__":

@@ -6,66 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from django.urls import NoReverseMatch, reverse
 from playwright.sync_api import expect
 
 from reviewqueue.urls import urlpatterns
 from reviewqueue.views import refusals
-from tests.browser.conftest import DESKTOP, PHONE, TABLET
+from tests.browser.axe import Eyes
 
-# A theme and a width move things and colour them; all other rules see the same elements in both themes.
-COLOURS = ["color-contrast", "link-in-text-block"]
-ALIKE = "#contact > :nth-child(n + 13)"  # the second half of a sheet of frames is as the first
-# Contrast is most of axe's work. What was seen on this page in the same colours, at another width, is not
-# measured again: the colours that count are the element's own, its size class and the first ground below it.
-VIOLATIONS = """async ([theme, colours, others, many]) => {
-    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));  // colours settle
-    const alike = [...document.querySelectorAll(many)];
-    const told = found => found.violations.flatMap(
-        rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 240)} ${node.failureSummary}`));
-    const look = (include, options) => axe.run(
-        {include, exclude: alike}, {resultTypes: ["violations"], preload: false, ...options}).then(told);
-    const clear = "rgba(0, 0, 0, 0)";
-    const coloured = element => {
-        const style = getComputedStyle(element), size = parseFloat(style.fontSize);
-        let ground = "", faint = 1;
-        for (let one = element; one; one = one.parentElement) {
-            const {backgroundColor, backgroundImage, opacity} = getComputedStyle(one);
-            faint *= opacity;
-            if (!ground && (backgroundColor !== clear || backgroundImage !== "none"))
-                ground = backgroundColor + backgroundImage;
-        }
-        const isLarge = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-        return [style.color, ground, faint, isLarge, style.textDecorationLine].join();
-    };
-    const seen = (window.seenColours ??= {})[theme] ??= new WeakMap();
-    const fresh = [], spoken = [];
-    for (const element of document.querySelectorAll("body *")) {
-        const speaks = element.matches("input, select, textarea")
-            || [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-        if (!speaks || element.closest(many) || !element.checkVisibility({visibilityProperty: true}))
-            continue;
-        const colour = coloured(element);
-        spoken.push(element);
-        if (seen.get(element) !== colour) fresh.push(element);
-        seen.set(element, colour);
-    }
-    const found = [], without = Object.fromEntries(colours.map(id => [id, {enabled: false}]));
-    if (others)
-        found.push(...await look([document.documentElement], {rules: without}));
-    if (fresh.length)
-        found.push(...await look(
-            fresh.length === spoken.length ? [document.documentElement] : fresh, {runOnly: colours}));
-    return found;
-}"""
-WIDER = """() => {
-    const {scrollWidth, clientWidth} = document.scrollingElement;
-    if (scrollWidth <= clientWidth) return [];
-    const out = [...document.querySelectorAll("main *, body > *, .main > *")]
-        .filter(one => one.getBoundingClientRect().right > clientWidth + 1);
-    return [`${scrollWidth} wide: ${out.slice(0, 3).map(one => one.outerHTML.slice(0, 160)).join(" | ")}`];
-}"""
 TAMPER = """() => {
     const form = document.querySelector("#desk");
     form.querySelector("[name=csrfmiddlewaretoken]").value = "of another session";
@@ -101,30 +48,17 @@ def ids(loupe):
     return json.loads(loupe.shell(IDS))
 
 
-class Inspector:
-    """Somebody who opens pages one after the other and notes what axe finds on them."""
+class Inspector(Eyes):
+    """Somebody who opens pages one after the other."""
 
     def __init__(self, visitor, ids: dict):
-        self.visitor, self.page, self.ids = visitor, visitor.page, ids
-        self.found: list[str] = []
-        visitor.context.add_init_script(AXE_SCRIPT)
+        super().__init__(visitor)
+        self.ids = ids
 
     def open(self, name: str, query: str = "", **args: str) -> None:
         address = reverse(name, kwargs={key: self.ids.get(value, value) for key, value in args.items()})
         self.visitor.go(address + query)
         self.look()
-
-    def look(self, state: str = "") -> None:
-        """The page as it stands, in both themes and at every width."""
-        for size in (PHONE, TABLET, DESKTOP):
-            self.page.set_viewport_size({"width": size[0], "height": size[1]})
-            for scheme in ("dark", "light"):
-                self.page.emulate_media(color_scheme=scheme)
-                problems = self.page.evaluate(VIOLATIONS, [scheme, COLOURS, scheme == "light", ALIKE])
-                if scheme == "light" and size == PHONE:
-                    problems += self.page.evaluate(WIDER)
-                where = f"{self.page.url.removeprefix(self.visitor.loupe.address)} {state}"
-                self.found += [f"{where} [{size[0]} {scheme}] {problem}" for problem in problems]
 
     def press(self, key: str, shown: str) -> None:
         """A dialog or a menu open over the page."""
@@ -159,13 +93,19 @@ def test_the_queue(inspect):
     for tab in ("ready", "generating", "attention", "held", "decided"):
         eyes.open("queue", f"?tab={tab}")
     eyes.open("queue", "?q=nothing-is-called-this")
+    eyes.open("queue", "?tab=attention&view=list")
+    eyes.open("views", "?age=day&type=video")
     eyes.open("queue", "?view=list&order=newest")
     page = eyes.page
     page.keyboard.press("j")
     page.keyboard.press(" ")
     expect(page.locator(".bulk")).to_be_visible()
     eyes.look("one selected")
+    eyes.ask(".bulk [data-bill-many]")
     page.locator(".bulk").get_by_role("button", name="Clear").click()
+    page.locator("details.views summary").click()
+    expect(page.get_by_role("textbox", name="Keep these filters as")).to_be_visible()
+    eyes.look("the menu of views")
     page.locator(".topbar details.drop summary").click()
     eyes.look("account menu")
     eyes.press("?", "#keys")

@@ -45,7 +45,7 @@ def test_the_queue_shows_what_waits_and_the_tabs_lead_to_the_rest(visit, settled
     for kind in ("Image", "Carousel 5", "Video 0:05"):
         expect(frames(page).filter(has_text=kind).first).to_be_visible()
     first = frames(page).first
-    expect(first.get_by_role("link", name=re.compile("Review 38: Oat & Ember, video"))).to_be_visible()
+    expect(first.get_by_role("link", name=re.compile(r"Review \d+: Oat & Ember, video"))).to_be_visible()
     expect(first).to_contain_text("Wait for the steam to lean your way")
     until(lambda: shown(first.locator(".frame-open img")) and first.locator(".frame-source").is_visible())
     ready = int(tab(page, "Ready").locator("span").inner_text())
@@ -107,7 +107,7 @@ def test_filters_and_search_narrow_it_down(visit, settled, way):
     expect(frames(page)).to_have_count(24)
 
 
-@pytest.mark.parametrize("way", ["mouse", "phone-keys"])
+@pytest.mark.parametrize("way", WAYS)
 def test_the_contact_sheet_becomes_a_list_and_back(visit, way):
     visitor = visit(**WAYS[way])
     page = visitor.go("/")
@@ -139,7 +139,7 @@ def boxed(element):
     return element.bounding_box()
 
 
-@pytest.mark.parametrize("way", ["keys", "phone-touch"])
+@pytest.mark.parametrize("way", WAYS)
 def test_several_are_decided_at_once_and_taken_back_together(visit, settled, way):
     visitor = visit(**WAYS[way])
     page = visitor.go("/")
@@ -181,7 +181,7 @@ def test_a_frame_is_decided_where_it_lies_with_keys(visit, settled):
         expect(announced).to_contain_text("Undone")
         expect(at).to_have_attribute("data-state", "ready")
         page.keyboard.press("r")
-        expect(page.get_by_role("dialog", name="Reject 38")).to_be_visible()
+        expect(page.get_by_role("dialog", name=re.compile(r"Reject \d+"))).to_be_visible()
         page.keyboard.press("1")
         expect(at.locator(".wax-no")).to_have_count(1)
         expect(tray).to_contain_text("Rejected")
@@ -195,7 +195,7 @@ def test_a_frame_is_decided_where_it_lies_with_keys(visit, settled):
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/review/"))
     page.keyboard.press("Escape")
-    page.wait_for_url(re.compile(r"/(\?.*)?$"))
+    page.wait_for_url(re.compile(r":\d+/(\?.*)?$"))
 
 
 def test_a_new_post_arrives_without_a_reload_and_without_a_click(visit, loupe, settled):

@@ -52,6 +52,8 @@ def test_an_item_is_rejected_taken_back_rejected_and_made_anew(visit, stock, way
         expect(tool(page, "Regenerate")).to_contain_text("$0.")
         visitor.press(tool(page, "Regenerate"))
         expect(tray(page)).to_contain_text("Regenerate for $0.")
+        if way == "mouse":
+            visitor.press(tray(page).get_by_role("button", name="Send now"))
         expect(film).to_contain_text("2B", timeout=60_000)
         made = here(page).locator(".panes:not([hidden]) .pane-made")
         newest = made.locator(".shot[data-take=B] > img:not(.flash):not(.unmade)")

@@ -1,0 +1,424 @@
+"""Hundreds of decisions a day: with keys, with a mouse, with a finger alone, and two people at once."""
+
+import json
+import re
+from collections import Counter
+from itertools import count, cycle
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.axe import Eyes
+from tests.browser.conftest import DESKTOP, PHONE, until
+
+# Nothing is sent before its reviewer says so, and there are enough posts to decide.
+PREPARE = """
+import json, uuid
+from datetime import timedelta
+from django.utils import timezone
+from reviewqueue.models import *
+from reviewqueue.services import desk
+def anew(row, **facts):
+    row.pk, row.upstream_id, row._state.adding = uuid.uuid4(), f"many-{uuid.uuid4().hex}", True
+    for name, value in facts.items():
+        setattr(row, name, value)
+    row.save()
+User.objects.update(hold_seconds=None)
+ready = GeneratedPost.objects.filter(desk="ready").select_related("persona")
+patterns = {post.kind: post.pk for post in ready if post.persona.accounts}
+highest = GeneratedPost.objects.order_by("-number").first().number
+begin, made = timezone.now() - timedelta(days=400), []
+for number in range(%(posts)d):
+    post = GeneratedPost.objects.get(pk=patterns["carousel" if number %% 4 == 2 else "image"])
+    items = list(post.items.current().order_by("position"))
+    anew(post, number=highest + 1 + number, made_at=begin + timedelta(minutes=number), counted="", version=0)
+    for item in items:
+        anew(item, post=post)
+    desk.refresh(post.pk, touched=True)
+    post.refresh_from_db()
+    made.append({"id": str(post.pk), "kind": post.kind, "desk": post.desk})
+print(json.dumps(made))
+"""
+STANDING = """
+import json
+from reviewqueue.models import *
+found = {}
+standing = Decision.objects.filter(stands=True, operation__state="queued")
+for one in standing.filter(by__user__email="ana@sandbox.invalid"):
+    item = f"/{one.item.position + 1}" if one.item else ""
+    found[f"{one.post_id}{item}"] = [one.verdict, one.reason]
+print(json.dumps(found))
+"""
+REASONS_OF = """
+import json
+from reviewqueue.models import *
+ana = Member.objects.get(user__email="ana@sandbox.invalid")
+print(json.dumps([reason.text for reason in ana.workspace.reasons.all()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def many(loupe):
+    """Posts made for this file, oldest of all, so that they come first."""
+    made = json.loads(loupe.shell(PREPARE % {"posts": 100}))
+    assert {row["desk"] for row in made} == {"ready"}
+    return made
+
+
+@pytest.fixture
+def stretch(many):
+    """The next so many posts that lie one after the other; the third is a carousel."""
+
+    def cut(length):
+        rows, many[:] = many[:length], many[length + -length % 4 :]
+        return rows
+
+    return cut
+
+
+def here(page):
+    return page.locator(".review-post:not([hidden])")
+
+
+def tray(page):
+    return page.get_by_role("region", name="Held decisions")
+
+
+class Hand:
+    """Decides with one kind of hand, and writes down what should be in the database."""
+
+    def __init__(self, visitor, rows):
+        self.visitor, self.page = visitor, visitor.page
+        self.rows, self.at = rows, 0
+        self.expected: dict[str, list[str]] = {}
+        self.trail: list[str] = []  # newest last: what undo takes back
+        self.presses: Counter = Counter()
+        self.made: Counter = Counter()
+        visitor.go(f"/review/{rows[0]['id']}/")
+        self.is_at()
+
+    @property
+    def row(self):
+        return self.rows[self.at]
+
+    def is_at(self):
+        expect(here(self.page)).to_have_attribute("data-post", self.row["id"])
+
+    def note(self, what: str, reason: str = "", item: int = 0):
+        key = self.row["id"] + (f"/{item}" if item else "")
+        self.expected[key] = [what, reason]
+        self.trail.append(key)
+        self.made[what] += 1
+
+    def approve(self):
+        self.act("approve")
+        self.note("approve")
+        self.goes_on()
+
+    def compose(self):
+        self.act("compose")
+        self.note("compose")
+        self.goes_on()
+
+    def reject(self, reason: int):
+        words = self.act("reject", reason)
+        self.note("reject", words)
+        self.goes_on()
+
+    def reject_item(self, item: int, reason: int):
+        words = self.act("reject_item", reason, item)
+        self.note("reject_item", words, item)
+        expect(here(self.page).locator(f".film [data-item='{item}']")).to_have_class(re.compile("is-out"))
+
+    def undo(self):
+        key = self.trail.pop()
+        self.act("undo")
+        del self.expected[key]
+        self.made["undo"] += 1
+        post = key.split("/")[0]
+        self.at = next(at for at, row in enumerate(self.rows) if row["id"] == post)
+        self.is_at()
+
+    def goes_on(self):
+        free = (at for at in count(self.at + 1) if at >= len(self.rows) or not self.is_decided(at))
+        self.at = next(free)
+        if self.at < len(self.rows):
+            self.is_at()
+
+    def is_decided(self, at):
+        return self.rows[at]["id"] in self.expected
+
+    def step(self, by: int):
+        self.act("next" if by > 0 else "back")
+        self.at += by
+        self.is_at()
+
+    def holds(self, loupe):
+        """All of it and nothing else stands in the database, and waits to be sent."""
+        known = {row["id"] for row in self.rows}
+
+        def found():
+            standing = json.loads(loupe.shell(STANDING))
+            return {key: one for key, one in standing.items() if key.split("/")[0] in known}
+
+        until(lambda: len(found()) == len(self.expected), seconds=10, every=1)
+        assert found() == self.expected
+
+
+class Keys(Hand):
+    KEYS = {"approve": "a", "compose": "c", "undo": "u", "next": "j", "back": "k"}
+
+    def press(self, what, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.presses[what] += len(keys)
+
+    def act(self, what, reason=0, item=0):
+        if what in self.KEYS:
+            self.press(what, self.KEYS[what])
+            return ""
+        if item:
+            self.page.keyboard.press(str(item))
+        self.press(what, "x" if item else "r", str(reason))
+        return REASONS[reason]
+
+
+class Pointer(Hand):
+    """A mouse, or a finger: `press` of the visitor knows which."""
+
+    NAMES = {"approve": "Approve", "compose": "compose", "reject": "^Reject"}
+
+    def act(self, what, reason=0, item=0):
+        page, press = self.page, self.visitor.press
+        if what == "undo":
+            press(tray(page).get_by_role("button", name="Undo"))
+        elif what in ("next", "back"):
+            press(page.get_by_role("link", name="Next post" if what == "next" else "Previous post"))
+        elif what == "reject_item":
+            press(here(page).locator(f".film [data-item='{item}']"))
+            press(
+                here(page)
+                .locator(".tools:not([hidden])")
+                .get_by_role("button", name=re.compile("Reject item"))
+            )
+        else:
+            name = re.compile(self.NAMES[what], re.IGNORECASE)
+            press(here(page).locator(".decide").get_by_role("button", name=name))
+        if reason:
+            press(page.locator("#reasons").locator(f"[data-key='{reason}']"))
+        return REASONS.get(reason, "")
+
+
+REASONS: dict[int, str] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _reasons(loupe):
+    REASONS.update(enumerate(json.loads(loupe.shell(REASONS_OF)), 1))
+
+
+def test_fifty_decisions_with_keys_alone(visit, loupe, stretch):
+    visitor = visit("ana", size=DESKTOP)
+    hand = Keys(visitor, stretch(48))
+    with visitor.without_reload():
+        for what in cycle(("approve", "reject", "compose", "there and back", "approve", "undo", "reject")):
+            made = sum(hand.made.values())
+            if made == 50:
+                break
+            if hand.row["kind"] == "carousel" and f"{hand.row['id']}/2" not in hand.expected:
+                hand.reject_item(2, 1 + made % 3)
+            elif what == "there and back":
+                hand.step(1)
+                hand.step(-1)
+                hand.compose()
+            elif what == "reject":
+                hand.reject(1 + made % 4)
+            else:
+                getattr(hand, what)()
+    kinds = ("approve", "compose", "reject", "reject_item", "undo")
+    assert min(hand.made[kind] for kind in kinds) >= 4, hand.made
+    each = {kind: hand.presses[kind] / hand.made[kind] for kind in kinds}
+    assert each == {"approve": 1, "compose": 1, "reject": 2, "reject_item": 2, "undo": 1}
+    hand.holds(loupe)
+
+
+@pytest.mark.parametrize("hand", ["mouse", "touch"])
+def test_twelve_decisions_with_a_pointer(visit, loupe, stretch, hand):
+    visitor = visit("ana", size=PHONE if hand == "touch" else DESKTOP, hand=hand)
+    hand = Pointer(visitor, stretch(11))
+    with visitor.without_reload():
+        hand.approve()
+        hand.reject(2)
+        hand.reject_item(2, 1)
+        hand.compose()
+        hand.approve()
+        hand.undo()
+        hand.step(1)
+        hand.step(-1)
+        hand.reject(3)
+        hand.approve()
+        hand.approve()
+        hand.approve()
+        hand.compose()
+        hand.undo()
+    assert sum(hand.made.values()) == 12, hand.made
+    hand.holds(loupe)
+
+
+def test_what_is_no_decision(visit, stretch, loupe):
+    """Keys that are held down, composed, or meant for something else."""
+    visitor = visit("ana")
+    hand = Keys(visitor, stretch(2))
+    page, second = visitor.page, hand.rows[1]["id"]
+    decide = here(page).locator(".decide")
+    decide.dispatch_event("keydown", {"key": "a", "isComposing": True, "bubbles": True})
+    decide.dispatch_event("keydown", {"key": "a", "repeat": True, "bubbles": True})
+    for key in ("Control+a", "Alt+a", "Meta+a", "Shift+A"):
+        page.keyboard.press(key)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("a")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    hand.is_at()
+    page.keyboard.down("a")
+    page.keyboard.down("a")  # the system repeats it
+    page.keyboard.down("a")
+    page.keyboard.up("a")
+    hand.note("approve")
+    hand.goes_on()
+    expect(here(page)).to_have_attribute("data-post", second)
+    hand.holds(loupe)
+
+
+def test_fast_keys_reach_the_posts_they_are_meant_for(visit, stretch, loupe):
+    """No waiting for a mark or an answer between them; undo takes the last one, though it is on its way."""
+    visitor = visit("ana")
+    hand = Keys(visitor, stretch(5))
+    page = visitor.page
+    until(lambda: page.locator(".review-post").count() >= 3)  # the next two are there
+    far = {"offline": False, "latency": 150, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", far)
+    for key in "aacu":
+        page.keyboard.press(key)
+    expect(here(page)).to_have_attribute("data-post", hand.rows[2]["id"])
+    for row in hand.rows[:2]:
+        hand.expected[row["id"]] = ["approve", ""]
+    expect(here(page).locator(".wax")).to_have_count(0)
+    expect(here(page).locator(".decide")).to_be_focused()
+    hand.holds(loupe)
+
+
+def test_a_poll_that_an_answer_overtook_is_dropped(visit, stretch):
+    visitor, rows = visit("ana"), stretch(4)
+    row = next(row for row in rows if row["kind"] == "carousel")
+    page = visitor.go(f"/review/{row['id']}/")
+    late = []
+    page.route(f"**/live/posts/{row['id']}/**", lambda route: late.append(route))
+    until(lambda: page.wait_for_timeout(50) or late)
+    poller = page.locator(f"#poll-{row['id']}").element_handle()
+    page.keyboard.press("x")
+    page.keyboard.press("1")
+    until(lambda: not poller.evaluate("one => one.isConnected"))
+    with page.expect_response(f"**/live/posts/{row['id']}/**") as answer:
+        late[0].continue_()
+    answer.value.finished()
+    page.wait_for_timeout(300)  # what it would have broken is logged, and fails the test
+    expect(here(page).locator(".film .is-out")).to_have_count(1)
+
+
+def test_two_people_get_different_posts_and_see_each_other(visit, stretch, loupe):
+    rows = stretch(4)
+    ana, tom = visit("ana"), visit("tom")
+    query = f"/review/{rows[0]['id']}/"
+    page, other = ana.go(query), tom.page
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    tom.go("/review/start/")
+    mine = here(other).get_attribute("data-post")
+    assert mine != rows[0]["id"]
+    tom.go(f"/review/{rows[1]['id']}/")
+    expect(page.locator(f'.review-queue [data-goto="{rows[1]["id"]}"]')).to_have_attribute(
+        "data-taken", "Tom Okafor"
+    )
+    expect(page.locator("#presence")).not_to_contain_text("looking at this too")
+    with ana.without_reload():
+        page.keyboard.press("a")
+        expect(here(page)).to_have_attribute("data-post", rows[2]["id"])
+        expect(page.locator("#announce")).to_contain_text("Approved")  # else it would come last
+        page.keyboard.press("k")
+        expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+        expect(page.locator("#presence")).to_contain_text("Tom Okafor is looking at this too")
+        expect(page.locator("#announce")).to_contain_text("Tom Okafor is looking at this too")
+    expect(other.locator("#presence")).to_contain_text("Ana Ruiz is looking at this too")
+
+
+def test_the_second_is_told_in_place_who_was_first(visit, stretch):
+    rows = stretch(3)
+    ana, tom = visit("ana"), visit("tom")
+    eyes = Eyes(ana)
+    page, other = (one.go(f"/review/{rows[0]['id']}/") for one in (ana, tom))
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    page.route("**/live/**", lambda route: route.fulfill(status=204))  # it has not heard of it yet
+    page.route("**/rejection/", lambda route: (page.wait_for_timeout(1200), route.continue_()))
+    other.keyboard.press("a")
+    expect(tray(other)).to_contain_text("Approved")
+    with ana.without_reload():
+        page.keyboard.press("r")
+        page.keyboard.press("1")
+        expect(here(page)).to_have_attribute("data-post", rows[1]["id"])  # gone on already
+        post = page.locator(f"#p-{rows[0]['id']}")
+        expect(post).to_have_attribute("data-state", "conflict")
+        expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+        expect(post.locator(".veil")).to_contain_text(
+            "Tom Okafor approved this just now. Your reject was not sent."
+        )
+        expect(page.locator("#announce")).to_contain_text("Your reject was not sent")
+        expect(post.locator(".decide [data-key=a]")).to_have_attribute("aria-disabled", "true")
+        expect(post.locator(".shot .wax-no")).to_have_count(0)
+        expect(post.get_by_role("button", name="Next post")).to_be_focused()
+        eyes.look("conflict")
+        assert eyes.found == []
+        page.keyboard.press("Enter")
+        expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+
+
+REMADE = """
+from reviewqueue.models import *
+from reviewqueue.services import desk, mirroring
+from reviewqueue.clock import now
+post = desk.lock("%(post)s")
+item = post.items.current().order_by("position")[%(at)d]
+item.post = post
+mirroring.new_take(item, "again-" + item.upstream_id)
+new = post.items.get(upstream_id="again-" + item.upstream_id)
+MediaItem.objects.filter(pk=new.pk).update(
+    status="completed", file=item.file, voice_file=item.voice_file, ended_at=now())
+desk.refresh(post.pk, touched=True)
+print(GeneratedPost.objects.get(pk=post.pk).desk)
+"""
+
+
+def test_what_was_made_anew_meanwhile_is_shown_on_request(visit, loupe, stretch):
+    rows = stretch(4)
+    row = next(row for row in rows if row["kind"] == "carousel")
+    visitor = visit("ana")
+    eyes = Eyes(visitor)
+    page = visitor.go(f"/review/{row['id']}/")
+    page.route("**/live/**", lambda route: route.fulfill(status=204))
+    assert loupe.shell(REMADE % {"post": row["id"], "at": 1}) == "ready"
+    post = page.locator(f"#p-{row['id']}")
+    with visitor.without_reload():
+        page.keyboard.press("a")
+        expect(post).to_have_attribute("data-state", "stale")
+        expect(post.locator(".veil")).to_contain_text("Item 2 was regenerated while you looked.")
+        expect(post).to_be_visible()
+        page.keyboard.press("a")
+        page.keyboard.press("x")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+        eyes.look("stale")
+        assert eyes.found == []
+        page.unroute("**/live/**")
+        page.get_by_role("button", name="Show the new version").click()
+        expect(post.locator(".film")).to_contain_text("2B")
+        expect(post).to_have_attribute("data-state", "ready")
+        expect(post.locator(".decide [data-key=a]")).not_to_have_attribute("aria-disabled", "true")

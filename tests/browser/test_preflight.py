@@ -1,0 +1,42 @@
+"""The preflight in focus mode: what a line offers works where it stands."""
+
+from playwright.sync_api import expect
+
+from tests.browser.test_review_flow import here, tray
+
+
+def open_with(visitor, words: str):
+    """The first post of the queue whose frame says this."""
+    page = visitor.go(f"/?q={words}")
+    page.locator("#contact .frame .frame-open, .frames .frame-open").first.click()
+    expect(here(page)).to_have_count(1)
+    return page
+
+
+def test_a_near_duplicate_leads_to_what_was_published_and_a_cure_decides(visit):
+    visitor = visit("ana")
+    page = open_with(visitor, "fourteen steps first")
+    line = here(page).locator(".checks [data-check=twice]")
+    expect(line).to_contain_text("looks like Ines Calder")
+    line.get_by_role("link", name="Show it").click()
+    expect(page.get_by_role("main")).to_contain_text("Published")
+
+    page = open_with(visitor, "Borrowed this corner")
+    line = here(page).locator(".checks [data-check=handle]")
+    expect(line).to_contain_text("names the source, @lamp.and.linen")
+    with visitor.without_reload():
+        line.get_by_role("button", name="Send to compose").click()
+        expect(tray(page)).to_contain_text("To compose")
+        tray(page).get_by_role("button", name="Undo").click()
+        expect(here(page).locator(".checks [data-check=handle]")).to_be_visible()
+
+
+def test_a_second_approval_for_the_same_account_is_pointed_out(visit):
+    visitor = visit("ana")
+    page = open_with(visitor, "Everyone has gone to dinner")
+    title = here(page).get_attribute("data-title")
+    here(page).locator(".decide").get_by_role("button", name="Approve").click()
+    expect(tray(page)).to_contain_text("Approved")
+    page = open_with(visitor, "I sat with the small pool")
+    line = here(page).locator(".checks [data-check=twice]").filter(has_text=f"looks like {title}")
+    expect(line).to_contain_text("@ines.calder")
