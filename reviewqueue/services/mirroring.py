@@ -832,8 +832,12 @@ def _is_news(post: GeneratedPost, remote, at: datetime) -> bool:
     return post.operations.filter(kind__in=("approve", "send_to_compose"), state__in=SENT).exists()
 
 
-def balance(workspace: Workspace, remote) -> None:
-    """The balance as just read. Older reply forms may leave the reload settings out."""
+def balance(workspace: Workspace, remote, *, at: datetime | None = None) -> None:
+    """The balance as read at `at` (when the reading began; None: just told, by an answer to us).
+
+    One that began before the last one came is dropped: it may be from before an operation of ours.
+    Older reply forms may leave the reload settings out.
+    """
     facts = {"balance_cents": remote.balance_cents, "balance_seen_at": now()}
     if remote.auto_reload is not None:
         facts["auto_reload"] = remote.auto_reload
@@ -843,6 +847,8 @@ def balance(workspace: Workspace, remote) -> None:
         facts["reload_amount_cents"] = remote.reload_amount_cents
     with transaction.atomic():
         row = held(Workspace.objects).get(pk=workspace.pk)
+        if at and row.balance_seen_at and at < row.balance_seen_at:
+            return
         moved = changed(row, **{name: value for name, value in facts.items() if name != "balance_seen_at"})
         row.balance_seen_at = facts["balance_seen_at"]
         row.save(update_fields=list(facts))

@@ -412,9 +412,9 @@ def look_at_persona(line, watch) -> None:
 
 
 def look_at_balance(line, watch) -> float:
-    workspace = watch.workspace
+    workspace, at = watch.workspace, now()
     before = workspace.balance_cents
-    mirroring.balance(workspace, line.api.billing.balance())
+    mirroring.balance(workspace, line.api.billing.balance(), at=at)
     workspace.refresh_from_db(fields=["balance_cents"])
     if workspace.balance_cents != before:
         watches.add(workspace.pk, "transactions", soon=True)

@@ -539,6 +539,17 @@ def test_a_balance_says_what_it_says_and_leaves_the_rest(workspace):
     assert versions(workspace)["desk"] == before["desk"] + 1
 
 
+def test_a_balance_that_an_answer_overtook_is_dropped(workspace):
+    began = now()
+    mirroring.balance(workspace, types.Balance(1000, auto_reload=True))  # the answer to what somebody set
+    mirroring.balance(workspace, types.Balance(1200, auto_reload=False), at=began)
+    row = Workspace.objects.get(pk=workspace.pk)
+    assert (row.balance_cents, row.auto_reload) == (1000, True)
+    mirroring.balance(workspace, types.Balance(900, auto_reload=False), at=now())
+    row.refresh_from_db()
+    assert (row.balance_cents, row.auto_reload) == (900, False)
+
+
 # ---- together ----------------------------------------------------------------------------------------
 
 
