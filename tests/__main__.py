@@ -1,5 +1,5 @@
 """Everything that `python3 manage.py test` runs: linters, the tests on SQLite, those of the database again
-on PostgreSQL, and the browser tests. With arguments, they go to one pytest run as they are.
+on PostgreSQL, and beside them the browser tests. With arguments, they go to one pytest run as they are.
 
 With CI=true a missing PostgreSQL or Chromium is a failure; elsewhere it is said and left out.
 """
@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -19,20 +21,41 @@ CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 LONG = ("tests/bench", "tests/campaign")  # too long for every change; the README says how to run them
 CONTRACT = "tests/sandbox/test_contract.py"
 CORES = os.cpu_count() or 2
+PYTEST = (sys.executable, "-m", "pytest", "-q")
 IN_CI = os.environ.get("CI") == "true"
 
 
+telling = Lock()
+
+
+def tell(text: str) -> None:
+    with telling:
+        print(text, flush=True)
+
+
 def run(what: str, *command: str, **environment: str) -> bool:
-    print(f"\n== {what}", flush=True)
+    """Another may run beside it, so what it prints is told in one piece when it ends."""
     began = time.monotonic()
-    done = subprocess.run([*map(str, command)], cwd=ROOT, env={**os.environ, **environment}, check=False)
+    tell(f"== {what}: begins")
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        done = subprocess.run(
+            [*map(str, command)],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        output.seek(0)
+        printed = output.read().strip()
     is_well = done.returncode == 0
-    print(f"== {what}: {'ok' if is_well else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
+    end = f"== {what}: {'ok' if is_well else 'FAILED'} in {time.monotonic() - began:.0f} s"
+    tell(f"\n== {what}\n{printed}\n{end}\n")
     return is_well
 
 
 def pytest(what: str, *arguments: str, **environment: str) -> bool:
-    return run(what, sys.executable, "-m", "pytest", "-q", *arguments, **environment)
+    return run(what, *PYTEST, *arguments, **environment)
 
 
 def postgres_answers() -> bool:
@@ -41,7 +64,7 @@ def postgres_answers() -> bool:
     try:
         psycopg.connect(POSTGRES, connect_timeout=3).close()
     except psycopg.Error as error:
-        print(f"\nPostgreSQL does not answer ({str(error).splitlines()[0]}).")
+        tell(f"PostgreSQL does not answer ({str(error).splitlines()[0]}).")
         return False
     return True
 
@@ -49,9 +72,9 @@ def postgres_answers() -> bool:
 def missing(what: str) -> bool:
     """Whether the run may go on without it."""
     if IN_CI:
-        print(f"== {what} is missing, and CI may not go without it: FAILED")
+        tell(f"== {what} is missing, and CI may not go without it: FAILED")
         return False
-    print(f"== {what} is missing: its tests are left out. See the README, “Tests”.")
+    tell(f"== {what} is missing: its tests are left out. See the README, “Tests”.")
     return True
 
 
@@ -61,16 +84,19 @@ def everything() -> bool:
         run("ruff format", BIN / "ruff", "format", "--check", "."),
         run("djlint", BIN / "djlint", "--lint", "--quiet", "templates"),
     ]
-    return all([*results, *on_both_databases(), in_the_browser()])
+    with ThreadPoolExecutor() as lanes:  # each waits about half of its time, for disks, clocks and sockets
+        browser, databases = lanes.submit(in_the_browser), lanes.submit(on_both_databases)
+        return all([*results, *databases.result(), browser.result()])
 
 
 def in_the_browser() -> bool:
     if not any(map(shutil.which, CHROMIUM)):
         return missing("Chromium")
     # Browsers and programs share the cores; what failed is tried once more, by itself.
+    chosen = ("-m", "browser", "-o", "cache_dir=.pytest_cache/browser")
     again = ("--last-failed", "--last-failed-no-failures", "none")
-    return pytest("browser", "-n", str(CORES), "--dist", "loadfile", "-m", "browser") or pytest(
-        "browser, what failed", "-n", "1", "-m", "browser", *again
+    return pytest("browser", "-n", str(CORES + 1), "--dist", "loadfile", *chosen) or pytest(
+        "browser, what failed", "-n", "1", *chosen, *again
     )
 
 
@@ -89,7 +115,7 @@ def on_both_databases() -> list[bool]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        sys.exit(0 if pytest("pytest", *sys.argv[1:]) else 1)
+        sys.exit(subprocess.call([*PYTEST, *sys.argv[1:]], cwd=ROOT))
     with tempfile.TemporaryDirectory(prefix="loupe-rendered-") as rendered:
         os.environ["LOUPE_TEST_RENDERED"] = rendered  # pictures are drawn once for all the stages
         sys.exit(0 if everything() else 1)

@@ -90,7 +90,8 @@ def prepared(tmp_path_factory):
     with made_once(tmp_path_factory, "prepared") as folder:
         key = folder / "key"
         if not key.exists():
-            key.write_text(prepare(folder, rendered(tmp_path_factory)))
+            with rendered(tmp_path_factory) as drawn:
+                key.write_text(prepare(folder, drawn))
     return folder, key.read_text()
 
 

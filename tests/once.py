@@ -13,16 +13,25 @@ def shared_by_all(tmp_path_factory) -> Path:
 
 
 @contextmanager
+def alone(path: Path):
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def made_once(tmp_path_factory, name: str):
     """A path for something that takes long to make. The others wait; who finds nothing there makes it."""
     base = shared_by_all(tmp_path_factory)
-    with (base / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(base / f"{name}.lock"):
         yield base / name
 
 
-def rendered(tmp_path_factory) -> Path:
-    """The folder of what sandboxes draw: files are named by their recipe, so all of the run can share it."""
+@contextmanager
+def rendered(tmp_path_factory):
+    """The folder of what sandboxes draw: files are named by their recipe, so all of the run can share it.
+    One draws at a time, and the next finds it drawn."""
     folder = Path(os.environ.get("LOUPE_TEST_RENDERED") or shared_by_all(tmp_path_factory) / "rendered")
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    with alone(folder / "drawing.lock"):
+        yield folder

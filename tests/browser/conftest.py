@@ -62,8 +62,9 @@ def filled(tmp_path_factory):
     with made_once(tmp_path_factory, "filled") as folder:
         if not folder.exists():
             (folder / "sandbox").mkdir(parents=True)
-            (folder / "sandbox" / "media").symlink_to(rendered(tmp_path_factory))
-            prepare(folder, free_port())
+            with rendered(tmp_path_factory) as drawn:
+                (folder / "sandbox" / "media").symlink_to(drawn)
+                prepare(folder, free_port())
     return folder, free_port()
 
 
