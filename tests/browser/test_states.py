@@ -42,11 +42,13 @@ def look(kind, subject=""):
     watch = watches.add(ana.workspace_id, kind, subject)
     Watch.objects.filter(pk=watch.pk).update(claimed_until=None)
     polling.look(watch.pk)
-def generate(name, kind):
+def generate(name, kind, script=""):
     persona = Persona.objects.get(name=name)
     sources = SourcePost.objects.of_persona(persona).filter(kind=kind, made=0)
     used = SourceMedia.objects.filter(post__made__gt=0).values("file")  # what is made of them is here already
     source = sources.exclude(media__file__in=used).first() or sources.first()
+    if script:
+        outside.edit_source_caption(source.upstream_id, script)
     return generating.generate(source, persona, by=ana, token=uuid.uuid4()).post
 """
 
@@ -173,7 +175,7 @@ def test_what_is_being_made_from_queued_to_copied(visit, levers, watch):
     page = visitor.go("/?tab=generating")
     made = levers("""
 outside.misbehave("503", match="GET /sandbox/media/*", times=500)
-one, late = generate("Oat & Ember", "image"), generate("Oat & Ember", "carousel")
+one, late = generate("Oat & Ember", "image"), generate("Oat & Ember", "carousel", "stuck")
 print(json.dumps([str(one.pk), str(late.pk)]))
 """)
     one, late = ({"id": pk} for pk in re.findall(r"[0-9a-f-]{36}", made))
