@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,13 @@ def test_it_leaves_no_process_behind(loupe, name):
     assert "Traceback" not in loupe.log()
     with sqlite3.connect(loupe.folder / "loupe.sqlite3") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_the_planner_knows_the_posts_before_anything_asks(empty):
+    """Connections read its figures once, when they are made."""
+    with closing(sqlite3.connect(empty / "loupe.sqlite3")) as database:
+        told = {name for (name,) in database.execute("SELECT idx FROM sqlite_stat1")}
+    assert {"posts_ready", "posts_newest"} < told
 
 
 def test_a_second_start_serves_and_prepares_nothing_again(loupe):

@@ -177,8 +177,10 @@ def matching(member: Member, filters: dict):
         posts = posts.filter(decided_at__gte=midnight(member)).filter(desk__in=DESK_TABS["decided"])
     elif filters["tab"] == "ready":
         posts = posts.filter(desk="ready")
+    elif filters["tab"] == "generating":
+        posts = posts.in_flight()
     else:
-        posts = posts.on_tab(filters["tab"])
+        posts = posts.open().on_tab(filters["tab"])
     return narrowed(aged(posts, filters["age"], member), filters)
 
 

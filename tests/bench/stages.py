@@ -198,6 +198,7 @@ FACTS = {
 def cast(size: int) -> None:
     """Fill up to `size` posts, a second apart, from the moulds."""
     from reviewqueue.models import GeneratedPost
+    from reviewqueue.services import statistics
 
     connection = connections["default"]
     table = GeneratedPost._meta.db_table
@@ -240,12 +241,12 @@ def cast(size: int) -> None:
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA synchronous=OFF")
         cursor.execute(statement, [])
-        cursor.execute("ANALYZE")
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
-            cursor.execute("VACUUM")
+            cursor.execute("VACUUM (ANALYZE)")
+    statistics.tell()
 
 
 def count() -> None:

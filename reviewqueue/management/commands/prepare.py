@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from reviewqueue.models import User, Workspace
-from reviewqueue.services import filling, pictures, restoring, setup
+from reviewqueue.services import filling, pictures, restoring, setup, statistics
 
 
 class Command(BaseCommand):
@@ -22,6 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, sandbox=True, **options):
         call_command("migrate", interactive=False, verbosity=0)
+        statistics.tell()
         if restoring.keep_watch():
             say("A backup of the database was restored: what was not settled is stopped (see Operations).")
         collect_static()
