@@ -2,16 +2,19 @@
 
 from django import forms
 
-from reviewqueue.forms.queue import QueueFilter
+from reviewqueue.forms.queue import ORDERS, QueueFilter
 from reviewqueue.rules.states import LIBRARY_TABS
 
 DEFAULTS = {"tab": "all", "order": "newest", "view": "grid"}
 
 
 class LibraryFilter(QueueFilter):
-    """The queue's filters over the library's tabs."""
+    """The queue's filters over the library's tabs, in the order of time."""
 
     tab = forms.ChoiceField(choices=[(tab, tab) for tab in LIBRARY_TABS], required=False)
+    order = forms.ChoiceField(
+        choices=[(order, ORDERS[order]) for order in ("oldest", "newest")], required=False
+    )
 
     def values(self) -> dict:
         self.is_valid()

@@ -10,6 +10,7 @@ AGES = [
     ("day", "Over a day"),
     ("days", "Over three days"),
 ]
+ORDERS = {"oldest": "Oldest first", "newest": "Newest first", "persona": "Persona"}
 
 
 class QueueFilter(forms.Form):
@@ -23,9 +24,7 @@ class QueueFilter(forms.Form):
     )
     source = forms.CharField(max_length=60, required=False)
     age = forms.ChoiceField(choices=AGES, required=False)
-    order = forms.ChoiceField(
-        choices=[("oldest", "Oldest first"), ("newest", "Newest first")], required=False
-    )
+    order = forms.ChoiceField(choices=[*ORDERS.items()], required=False)
     view = forms.ChoiceField(choices=[("grid", "grid"), ("list", "list")], required=False)
     after = forms.CharField(max_length=100, required=False)
 

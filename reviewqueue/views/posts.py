@@ -11,7 +11,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from reviewqueue.forms.queue import QueueFilter
 from reviewqueue.forms.review import DecisionForm, RegenerationForm, RejectionForm
 from reviewqueue.models import Decision, GeneratedPost, MediaItem, Operation, SourceMedia
-from reviewqueue.models.base import after_row
 from reviewqueue.rules import captions, money
 from reviewqueue.rules.preflight import stops
 from reviewqueue.services import generating, looks, pricing, reviewing
@@ -86,10 +85,10 @@ def start(request):
     """The first post of the view that nobody else has open, and from now on this member has."""
     filters = QueueFilter(request.GET).values()
     query = queue.query_of({**filters, "after": ""})
-    column = "decided_at" if filters["tab"] == "decided" else "made_at"
-    sign = "-" if filters["order"] == "newest" else ""
-    listing = queue.matching(request.member, filters).only("pk").order_by(f"{sign}{column}", f"{sign}id")
-    first = listing.exclude(pk__in=looks.taken(request.member)).first() or listing.first()
+    order = queue.order_of(request.member, filters)
+    listing = queue.matching(request.member, filters).only("pk", "persona")
+    free = listing.exclude(pk__in=looks.taken(request.member))
+    first = next(iter(order.walk(free, None, 1) or order.walk(listing, None, 1)), None)
     if first is None:
         return HttpResponseRedirect(f"/{query}")
     looks.note(request.member, first)
@@ -213,21 +212,18 @@ def place(slots: list[Slot], wanted) -> None:
 
 def strip_of(member, post: GeneratedPost, filters: dict) -> dict:
     """Neighbours in the order of the view, and the place among them."""
-    column = "decided_at" if filters["tab"] == "decided" else "made_at"
-    own = getattr(post, column) or post.made_at
-    newest_first = filters["order"] == "newest"
+    order = queue.order_of(member, filters)
+    place = order.place(post)
     listing = queue.matching(member, filters).defer("caption", "mark")
-    behind = listing.filter(after_row((column, "id"), (own, post.pk), newest_first=newest_first))
-    before = listing.filter(after_row((column, "id"), (own, post.pk), newest_first=not newest_first))
-    sign, back = ("-", "") if newest_first else ("", "-")
-    after_rows = list(behind.order_by(f"{sign}{column}", f"{sign}id")[:BEHIND])
-    before_rows = list(before.order_by(f"{back}{column}", f"{back}id")[:BEFORE])[::-1]
+    after_rows = order.walk(listing, place, BEHIND)
+    before_rows = order.walk(listing, place, BEFORE, back=True)[::-1]
+    counted = listing.values_list("persona_id", named=True)
     return {
         "before": before_rows,
         "behind": after_rows,
         "next": after_rows[0] if after_rows else None,
         "previous": before_rows[-1] if before_rows else None,
-        "position": 1 + len(before.values_list("pk")[:COUNTED]),
+        "position": 1 + len(order.walk(counted, place, COUNTED, back=True)),
         "total": queue.standing_total(member, filters),
         "more_behind": len(after_rows) == BEHIND,
     }

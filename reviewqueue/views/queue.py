@@ -30,7 +30,7 @@ from reviewqueue.models.prepared import ANYBODY, Given, Prepared
 from reviewqueue.rules.cadence import SPANS
 from reviewqueue.rules.states import DESK_TABS
 from reviewqueue.services import looks, notes, scopes, setup, views
-from reviewqueue.views import fragments, paging, rows
+from reviewqueue.views import fragments, ordering, paging, rows
 
 TABS = (
     ("ready", "Ready"),
@@ -210,8 +210,11 @@ def aged(posts, span: str, member: Member):
 
 def listed(member: Member, filters: dict) -> paging.Shown:
     """The posts of the view, one page of them: what it takes to find them rendered, and to go on."""
-    column = "decided_at" if filters["tab"] == "decided" else "made_at"
-    newest_first, place = filters["order"] == "newest", paging.read_cursor(filters["after"])
+    order = order_of(member, filters)
+    if filters["order"] == "persona":
+        posts = matching(member, filters).values_list("pk", "version", order.column, "persona_id", named=True)
+        return order.page(posts, filters["after"])
+    column, newest_first, place = order.column, order.newest_first, paging.read_cursor(filters["after"])
     if filters["q"] or filters["age"] or filters["tab"] == "decided":
         posts = matching(member, filters).values_list("pk", "version", column, named=True)
         return paging.cut(list(paging.behind(posts, column, place, newest_first=newest_first)), column)
@@ -220,6 +223,13 @@ def listed(member: Member, filters: dict) -> paging.Shown:
     values = {name: filters[name] for name in named} | {"at": at, "pk": pk}
     found = _listing(filters["tab"], newest_first, named, bool(place))
     return paging.cut(found(workspace=member.workspace_id, **values), column)
+
+
+def order_of(member: Member, filters: dict) -> ordering.ByTime:
+    column = "decided_at" if filters["tab"] == "decided" else "made_at"
+    if filters["order"] == "persona":
+        return ordering.by_persona(member, filters["tab"], column, newest_first=column == "decided_at")
+    return ordering.ByTime(column, newest_first=filters["order"] == "newest")
 
 
 GIVEN = {

@@ -12,6 +12,8 @@ from reviewqueue.models import Member, Persona, SavedView
 from reviewqueue.services import views
 from reviewqueue.views import fragments, queue
 
+ORDER_WORDS = {"oldest": "oldest first", "newest": "newest first", "persona": "by persona"}
+
 
 @require_http_methods(["GET", "POST"])
 def saved(request):
@@ -82,7 +84,7 @@ def words_of(query: str, names: dict) -> str:
         filters["source"] and f"@{filters['source']}",
         dict(AGES).get(filters["age"], "").lower(),
         filters["q"] and f"“{filters['q']}”",
-        filters["order"] != default and f"{filters['order']} first",
+        filters["order"] != default and ORDER_WORDS[filters["order"]],
         filters["view"] == "list" and "as a list",
     ]
     return ", ".join(part for part in parts if part)
