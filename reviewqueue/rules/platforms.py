@@ -1,6 +1,6 @@
 """What the platforms take, as data: each value with the public page that says so and when it was read.
 
-File types and sizes are no rule here: the service makes the files and hands them over itself.
+Sizes in bytes are no rule here: the service makes the files and hands them over itself.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ INSTAGRAM_PUBLISHING = "https://developers.facebook.com/docs/instagram-platform/
 INSTAGRAM_FIVE = "https://routenote.com/blog/Instagram-hashtags"  # quotes Instagram’s own announcement
 TIKTOK_VIDEO = "https://developers.tiktok.com/doc/content-posting-api-reference-direct-post"
 TIKTOK_PHOTO = "https://developers.tiktok.com/doc/content-posting-api-reference-photo-post"
+TIKTOK_FILES = "https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide"
 TIKTOK_SECONDS = "https://docs.getlate.dev/resources/media-guidelines/tiktok"
 
 ROUNDING = 0.01  # a shape is off by this share when its sides are whole pixels
@@ -34,6 +35,15 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Types:
+    """The file types that are taken, by their media types; where that is written, and when it was read."""
+
+    taken: tuple[str, ...]
+    source: str
+    read: str = "2026-11"
+
+
+@dataclass(frozen=True)
 class Platform:
     """One platform's limits; None where it states none. Shapes are width divided by height."""
 
@@ -49,6 +59,8 @@ class Platform:
     picture_shape: Range | None
     video_shape: Range | None
     video_seconds: Range
+    picture_types: Types
+    video_types: Types
 
     def length(self, caption: str) -> int:
         return len(caption.encode("utf-16-le", "surrogatepass")) // 2 if self.counts_utf16 else len(caption)
@@ -70,6 +82,8 @@ INSTAGRAM = Platform(
     picture_shape=Range(4 / 5, 1.91, INSTAGRAM_MEDIA),
     video_shape=Range(0.01, 10, INSTAGRAM_MEDIA),
     video_seconds=Range(3, 15 * 60, INSTAGRAM_MEDIA),
+    picture_types=Types(("image/jpeg",), INSTAGRAM_MEDIA),
+    video_types=Types(("video/mp4", "video/quicktime"), INSTAGRAM_MEDIA),
 )
 TIKTOK = Platform(
     name="TikTok",
@@ -84,6 +98,8 @@ TIKTOK = Platform(
     picture_shape=None,
     video_shape=None,
     video_seconds=Range(3, 10 * 60, TIKTOK_SECONDS),
+    picture_types=Types(("image/jpeg", "image/webp"), TIKTOK_FILES),
+    video_types=Types(("video/mp4", "video/quicktime", "video/webm"), TIKTOK_FILES),
 )
 PLATFORMS = {"instagram": INSTAGRAM, "tiktok": TIKTOK}
 
@@ -101,3 +117,20 @@ def shape_words(ratio: float) -> str:
 def span_words(seconds: float) -> str:
     """4.5 → "4.5 s", 900 → "15 min"."""
     return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:.3g} s"
+
+
+NAMES = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/webp": "WebP",
+    "image/avif": "AVIF",
+    "video/mp4": "MP4",
+    "video/quicktime": "MOV",
+    "video/webm": "WebM",
+}
+
+
+def type_words(types) -> str:
+    """("video/mp4", "video/quicktime") → "MP4 and MOV"."""
+    *others, last = (NAMES.get(one, one) for one in dict.fromkeys(types))
+    return f"{', '.join(others)} and {last}" if others else last

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from reviewqueue.rules import captions
 from reviewqueue.rules.money import dollars
-from reviewqueue.rules.platforms import INSTAGRAM, PLATFORMS, Platform, shape_words, span_words
+from reviewqueue.rules.platforms import INSTAGRAM, PLATFORMS, Platform, shape_words, span_words, type_words
 
 LEVELS = ("stop", "warning", "ok")
 MOST_TWINS = 3  # lines about other posts
@@ -33,6 +33,7 @@ class Item:
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
+    content_type: str = ""  # by its first bytes
 
     @property
     def ratio(self) -> float | None:
@@ -161,11 +162,13 @@ def _platforms(facts: Facts) -> list[Platform]:
 
 
 def _platform(facts: Facts, platform: Platform) -> Iterator[Check]:
-    """Caption, length and shape; of a platform that the service does not support only what it would refuse.
+    """Caption, number, shape, length and type.
 
-    It is not sure then that anything goes there, so nothing is stopped.
+    Of a platform that the service does not support only what it would refuse: it is not sure that anything
+    goes there, so nothing is stopped.
     """
-    for check in (_length(facts, platform), *_number(facts, platform), *_shape(facts, platform)):
+    found = [_length(facts, platform), *_number(facts, platform)]
+    for check in [*found, *_shape(facts, platform), *_types(facts, platform)]:
         if platform.is_supported:
             yield check
         elif check.level != "ok":
@@ -216,6 +219,25 @@ def _shape(facts: Facts, platform: Platform) -> Iterator[Check]:
     measured = [item for item in facts.going if item.ratio]
     if measured and not off and not long:
         yield Check("ok", "shape", f"{_measures(measured)}, as {platform.name} takes it")
+
+
+def _types(facts: Facts, platform: Platform) -> Iterator[Check]:
+    """A video in another container may be refused; a picture is easily written anew on its way."""
+    known = [item for item in facts.going if item.content_type]
+    videos, pictures = platform.video_types.taken, platform.picture_types.taken
+    off = [item for item in known if item.is_video and item.content_type not in videos]
+    if off:
+        said = f"{_which(off, facts)} {type_words(item.content_type for item in off)}"
+        said += f"; {platform.name} takes {type_words(videos)}"
+        yield Check("warning", "type", said, "It may be refused.", "item", str(off[0].number))
+        return
+    anew = [item for item in known if not item.is_video and item.content_type not in pictures]
+    if anew:
+        said = f"{type_words(item.content_type for item in anew)}, which the service has to turn into"
+        yield Check("ok", "type", f"{said} {type_words(pictures)} for {platform.name}")
+    elif known:
+        said = type_words(item.content_type for item in known)
+        yield Check("ok", "type", f"{said}, as {platform.name} takes it")
 
 
 def _which(items: list[Item], facts: Facts) -> str:

@@ -61,6 +61,7 @@ def measured(item: MediaItem) -> rules.Item:
         width=file.width if file else None,
         height=file.height if file else None,
         seconds=seconds if is_video else None,
+        content_type=file.content_type if file else "",
     )
 
 

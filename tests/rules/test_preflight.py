@@ -3,7 +3,16 @@ import dataclasses
 import pytest
 
 from reviewqueue.rules.fingerprint import ItemIdentity, fingerprint
-from reviewqueue.rules.platforms import INSTAGRAM, PLATFORMS, TIKTOK, Range, shape_words, span_words
+from reviewqueue.rules.platforms import (
+    INSTAGRAM,
+    PLATFORMS,
+    TIKTOK,
+    Range,
+    Types,
+    shape_words,
+    span_words,
+    type_words,
+)
 from reviewqueue.rules.preflight import Account, Facts, Item, Money, Twin, preflight, stops
 
 GOOD = Facts(
@@ -138,12 +147,12 @@ def test_without_an_account_the_supported_platform_counts():
 
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_every_value_names_its_page_and_the_month_it_was_read(name):
-    values = [value for value in vars(PLATFORMS[name]).values() if isinstance(value, Range)]
-    assert len(values) >= 4
+    values = [value for value in vars(PLATFORMS[name]).values() if isinstance(value, Range | Types)]
+    assert len(values) >= 6
     for value in values:
         assert value.source.startswith("https://")
         assert value.read == "2026-11"
-        assert value.low < value.high
+        assert value.taken if isinstance(value, Types) else value.low < value.high
 
 
 @pytest.mark.parametrize(("length", "level"), [(0, "ok"), (2199, "ok"), (2200, "ok"), (2201, "stop")])
@@ -213,6 +222,54 @@ def test_shapes_and_spans_in_words():
         *("4:5", "9:16", "1:1", "1.91:1", "0.01:1", "10:1", "4:5")
     ]
     assert [span_words(seconds) for seconds in (4.5, 3, 90, 900)] == ["4.5 s", "3 s", "1.5 min", "15 min"]
+
+
+def typed(*content_types):
+    return tuple(
+        Item(number, is_video=content_type.startswith("video"), content_type=content_type)
+        for number, content_type in enumerate(content_types, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_types", "level", "words"),
+    [
+        (["image/jpeg"] * 2, "ok", "JPEG, as Instagram takes it"),
+        (["video/mp4"], "ok", "MP4, as Instagram takes it"),
+        (["image/jpeg", "video/quicktime"], "ok", "JPEG and MOV, as Instagram takes it"),
+        (
+            ["image/webp", "image/png"],
+            "ok",
+            "WebP and PNG, which the service has to turn into JPEG for Instagram",
+        ),
+        (["video/webm"], "warning", "It is WebM; Instagram takes MP4 and MOV"),
+        (["image/jpeg", "video/webm"], "warning", "Item 2 is WebM; Instagram takes MP4 and MOV"),
+        (["video/webm"] * 2, "warning", "Items 1 and 2 are WebM; Instagram takes MP4 and MOV"),
+    ],
+)
+def test_the_types_of_the_files(content_types, level, words):
+    said = line("type", going=typed(*content_types))
+    assert (said.level, said.text) == (level, words)
+
+
+def test_a_video_of_another_type_leads_to_its_item():
+    said = line("type", going=typed("image/jpeg", "video/webm"))
+    assert (said.note, said.cure, said.at) == ("It may be refused.", "item", "2")
+
+
+def test_what_one_platform_takes_another_may_not():
+    going = typed("video/webm")
+    both = (Account("ines.calder"), *ON_TIKTOK)
+    assert [check.text for check in checked(accounts=both, going=going) if check.code == "type"] == [
+        "It is WebM; Instagram takes MP4 and MOV"
+    ]
+    assert "type" not in levels(accounts=ON_TIKTOK, going=going)
+    assert "type" not in levels(going=typed("", ""))  # not copied yet
+
+
+def test_types_in_words():
+    assert type_words(["image/avif", "image/avif", "image/x-other"]) == "AVIF and image/x-other"
+    assert type_words(["image/jpeg", "image/png", "image/webp"]) == "JPEG, PNG and WebP"
 
 
 # ---- twins ----------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ def approve(post, by):
 def test_a_ready_post_passes(post):
     assert set(levels(post).values()) == {"ok"}
     assert line(post, "shape").text == "2 items in 4:5, as Instagram takes it"
+    assert line(post, "type").text.startswith("WebP, which the service has to turn into JPEG")
     assert line(post, "money").text == "Approving costs nothing. Balance $41.20"
 
 
@@ -49,6 +50,15 @@ def test_what_is_not_ready_stops(persona):
 def test_a_refused_file_stops_with_its_reason(post):
     measure(post, state="refused", reason="it is an SVG")
     assert line(post, "media").text == "A file was refused: it is an SVG"
+
+
+def test_the_type_of_a_copy_is_that_of_its_bytes(persona):
+    post = make_post(persona, media_type="video")
+    assert line(post, "type").text == "MP4, as Instagram takes it"
+    measure(post, content_type="video/webm")
+    assert (line(post, "type").level, line(post, "type").cure) == ("warning", "item")
+    measure(post, state="wanted")  # not here: nothing is known of it
+    assert "type" not in levels(post)
 
 
 # ---- accounts --------------------------------------------------------------------------------------------
