@@ -218,13 +218,16 @@ def strip_of(member, post: GeneratedPost, filters: dict) -> dict:
     after_rows = order.walk(listing, place, BEHIND)
     before_rows = order.walk(listing, place, BEFORE, back=True)[::-1]
     counted = listing.values_list("persona_id", named=True)
+    position = 1 + len(order.walk(counted, place, COUNTED, back=True))
+    total = queue.standing_total(member, filters)
     return {
         "before": before_rows,
         "behind": after_rows,
         "next": after_rows[0] if after_rows else None,
         "previous": before_rows[-1] if before_rows else None,
-        "position": 1 + len(order.walk(counted, place, COUNTED, back=True)),
-        "total": queue.standing_total(member, filters),
+        "position": position,
+        "total": total,
+        "short": max(0, len(str(total)) - len(str(position))),  # digits that it may still grow by
         "more_behind": len(after_rows) == BEHIND,
     }
 

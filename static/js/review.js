@@ -37,6 +37,7 @@ async function show(id, { push = true, quiet = false, focus = false } = {}) {
   const place = cells().indexOf(link);
   const here = $("[data-position]");
   if (place >= 0 && show.place !== undefined) here.textContent = Number(here.textContent) + place - show.place;
+  here.dataset.short = Math.max(0, here.dataset.of.length - here.textContent.length);
   show.place = place;
   if (push) history.pushState({ post: id }, "", link?.getAttribute("href") ?? location.href);
   document.title = document.title.replace(/Reviewing \S+/, `Reviewing ${next.dataset.title.split(" ").pop()}`);

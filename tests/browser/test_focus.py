@@ -301,3 +301,55 @@ def test_a_conflict_shows_in_its_place(visit, stock):
         expect(here(page).locator(".veil")).to_contain_text("Your reject was not sent")
         expect(here(page)).to_have_attribute("data-post", row["id"])
         expect(here(page).locator(".wax")).to_have_count(0)
+
+
+# How far the words beside the number stand from it, and where all the rest of the bar stands; who else is
+# here is left out, for on a phone that takes room from all.
+BAR = """() => {
+    document.querySelector("#presence").style.display = "none";
+    const number = document.querySelector("[data-position]");
+    const box = (node) => {
+        const range = new Range();
+        range.selectNodeContents(node);
+        return range.getBoundingClientRect();
+    };
+    const [before, after] = [number.previousElementSibling, number.nextElementSibling].map(box);
+    const own = box(number.firstChild), rest = [...document.querySelectorAll(".review-bar :is(a, button)")];
+    return {
+        number: own.width, left: own.left - before.right, right: after.left - own.right,
+        lines: [before, own, after].map((one) => Math.round(one.bottom)),
+        rest: rest.map((one) => Math.round(one.getBoundingClientRect().x)).join(),
+    };
+}"""
+# What of the place a new layout moved, whether or not a key was the cause.
+MOVED = """() => new Promise((done) => {
+    const found = [];
+    new PerformanceObserver((list) => list.getEntries().forEach((one) => one.sources.forEach((source) => {
+        if (source.node?.parentElement?.closest(".review-bar h1")) found.push(source.node.textContent);
+    }))).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done(found), 300);
+})"""
+SETTLED = "() => document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(done)))"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_place_in_the_queue_counts_on_without_a_gap_and_without_moving_the_rest(visit, size):
+    visitor = visit(size=SIZES[size])
+    page = visitor.go("/review/start/?order=newest")
+    number = page.locator("[data-position]")
+    expect(number).to_have_text("1")
+    total = int(number.get_attribute("data-of"))
+    assert 12 <= total <= 99
+    page.evaluate(SETTLED)
+    first = page.evaluate(BAR)
+    assert abs(first["left"] - first["right"]) < 1.5
+    assert len(set(first["lines"])) == 1
+    for place in range(2, 12):
+        page.keyboard.press("j")
+        expect(number).to_have_text(str(place))
+    last = page.evaluate(BAR)
+    assert last["number"] > 1.5 * first["number"]
+    for side in ("left", "right"):
+        assert abs(last[side] - first[side]) < 1.5
+    assert last["rest"] == first["rest"]
+    assert page.evaluate(MOVED) == []
