@@ -20,7 +20,7 @@ class Check:
     code: str
     text: str
     note: str = ""
-    cure: str = ""  # connect, top_up, billing, retry, compose, item, post, details, again
+    cure: str = ""  # connect, top_up, billing, retry, look, compose, item, post, copy, again
     at: str = ""
 
 
@@ -96,7 +96,7 @@ def preflight(facts: Facts) -> list[Check]:
     found = [
         _items(facts),
         *(
-            Check("stop", "media", f"A file was refused: {reason}", cure="details")
+            Check("stop", "media", f"A file was refused: {reason}", cure="copy")
             for reason in facts.refused_files
         ),
         *_accounts(facts),
@@ -121,7 +121,7 @@ def _items(facts: Facts) -> Check:
         note = f"The other {kept} are kept. Retry what failed." if kept else ""
         return Check("stop", "items", said, note, "retry")
     if facts.ready < facts.items or not facts.items:
-        return Check("stop", "items", f"{facts.ready} of {facts.items} items are ready")
+        return Check("stop", "items", f"{facts.ready} of {facts.items} items are ready", cure="look")
     said = "The item is ready" if facts.items == 1 else f"All {facts.items} items are ready"
     return Check("ok", "items", said)
 

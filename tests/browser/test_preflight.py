@@ -1,7 +1,9 @@
 """The preflight in focus mode: what a line offers works where it stands."""
 
+import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_review_flow import here, tray
 
 
@@ -40,3 +42,16 @@ def test_a_second_approval_for_the_same_account_is_pointed_out(visit):
     page = open_with(visitor, "I sat with the small pool")
     line = here(page).locator(".checks [data-check=twice]").filter(has_text=f"looks like {title}")
     expect(line).to_contain_text("@ines.calder")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_does_not_come_is_looked_for_from_its_line(visit, size):
+    visitor = visit("ana", size=size)
+    page = visitor.go("/?tab=attention")
+    late = page.locator("li.frame").filter(has_text="No answer").first
+    visitor.go(f"/review/{late.get_attribute('id').removeprefix('f-')}/?tab=attention")
+    line = here(page).locator(".checks [data-check=items]")
+    expect(line).to_contain_text("0 of 1 items are ready")
+    with visitor.without_reload():
+        line.get_by_role("button", name="Check now").click()
+        expect(page.locator("#announce")).to_contain_text("The service is being asked")

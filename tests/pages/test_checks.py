@@ -1,14 +1,24 @@
 """The preflight on the page: every line with its cure, for whoever may use it."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from reviewqueue.clock import now
 from reviewqueue.models import MediaFile, Workspace
 from reviewqueue.services import desk
-from tests.factories import make_account, make_member, make_persona, make_post, make_source_post, make_target
+from tests.factories import (
+    make_account,
+    make_member,
+    make_operation,
+    make_persona,
+    make_post,
+    make_source_post,
+    make_target,
+)
 from tests.services.test_pictures import PHASH, delivered, made, published
 
 HTMX = {"HX-Request": "true"}
@@ -95,6 +105,30 @@ def test_an_odd_shape_leads_to_its_item(someone, persona):
     line = checks_of(someone("viewer"), post)["shape"]
     assert "Item 2 is 9:16; Instagram takes 4:5 to 1.91:1" in line
     assert 'href="?item=2"' in line
+
+
+def test_what_is_not_ready_is_looked_after_where_that_helps(someone, persona):
+    browser = someone("viewer")
+    going = checks_of(browser, make_post(persona, status="generating", asked_at=now()))["items"]
+    assert "0 of 1 items are ready" in going
+    assert not re.search("<(a|button)", going)  # only waiting helps
+    lost = make_post(persona, status="generating")
+    operation = make_operation(lost, "regenerate_post", lock_group="post", state="unknown")
+    assert f'<a href="/operations/{operation.pk}/">What is known</a>' in checks_of(browser, lost)["items"]
+    late = make_post(persona, status="generating", asked_at=now() - timedelta(days=1))
+    assert f'formaction="/review/{late.pk}/check/">Check now' in checks_of(browser, late)["items"]
+
+
+def test_a_refused_file_can_be_copied_again_where_it_is_told(someone, persona):
+    post = make_post(persona)
+    MediaFile.objects.filter(pk=post.items.get().file_id).update(state="refused", reason="it is an SVG")
+    desk.refresh(post.pk)
+    browser = someone("viewer")
+    line = checks_of(browser, post)["media"]
+    assert f'formaction="/review/{post.pk}/copying/">Copy again' in line
+    assert f'href="/library/{post.pk}/"' in line
+    browser.post(f"/review/{post.pk}/copying/")
+    assert "media" not in checks_of(browser, post)
 
 
 def test_a_changed_post_leads_to_itself_as_it_is_now(someone, post):

@@ -98,7 +98,7 @@ def test_every_stop_says_why_and_what_helps():
 
 def test_what_failed_can_be_retried():
     assert line("items", failed=1, ready=1).cure == "retry"
-    assert line("items", ready=1).cure == ""  # it is being made: only waiting helps
+    assert line("items", ready=1).cure == "look"  # it is being made, or somebody has to see why it is not
 
 
 # ---- where it goes ----------------------------------------------------------------------------------
