@@ -15,6 +15,7 @@ from tests.browser.conftest import DESKTOP, PHONE, until
 PREPARE = """
 import json, uuid
 from datetime import timedelta
+from django.db import transaction
 from django.utils import timezone
 from reviewqueue.models import *
 from reviewqueue.services import desk
@@ -28,15 +29,18 @@ ready = GeneratedPost.objects.filter(desk="ready").select_related("persona")
 patterns = {post.kind: post.pk for post in ready if post.persona.accounts}
 highest = GeneratedPost.objects.order_by("-number").first().number
 begin, made = timezone.now() - timedelta(days=400), []
-for number in range(%(posts)d):
+def copy(number):
     post = GeneratedPost.objects.get(pk=patterns["carousel" if number %% 4 == 2 else "image"])
     items = list(post.items.current().order_by("position"))
     anew(post, number=highest + 1 + number, made_at=begin + timedelta(minutes=number), counted="", version=0)
     for item in items:
         anew(item, post=post)
-    desk.refresh(post.pk, touched=True)
-    post.refresh_from_db()
+    post = desk.refresh(post.pk, touched=True)
     made.append({"id": str(post.pk), "kind": post.kind, "desk": post.desk})
+for first in range(0, %(posts)d, %(together)d):
+    with transaction.atomic():  # each commit waits for the disk, and for the program's own
+        for number in range(first, first + %(together)d):
+            copy(number)
 print(json.dumps(made))
 """
 STANDING = """
@@ -60,7 +64,7 @@ print(json.dumps([reason.text for reason in ana.workspace.reasons.all()]))
 @pytest.fixture(scope="module")
 def many(loupe):
     """Posts made for this file, oldest of all, so that they come first."""
-    made = json.loads(loupe.shell(PREPARE % {"posts": 100}))
+    made = json.loads(loupe.shell(PREPARE % {"posts": 176, "together": 16}))
     assert {row["desk"] for row in made} == {"ready"}
     return made
 
@@ -102,7 +106,7 @@ class Hand:
         return self.rows[self.at]
 
     def is_at(self):
-        expect(here(self.page)).to_have_attribute("data-post", self.row["id"])
+        self.page.locator(f"#p-{self.row['id']}:not([hidden])").wait_for()
 
     def note(self, what: str, reason: str = "", item: int = 0):
         key = self.row["id"] + (f"/{item}" if item else "")
@@ -121,14 +125,15 @@ class Hand:
         self.goes_on()
 
     def reject(self, reason: int):
-        words = self.act("reject", reason)
-        self.note("reject", words)
+        self.act("reject", reason)
+        self.note("reject", REASONS[reason])
         self.goes_on()
 
     def reject_item(self, item: int, reason: int):
-        words = self.act("reject_item", reason, item)
-        self.note("reject_item", words, item)
-        expect(here(self.page).locator(f".film [data-item='{item}']")).to_have_class(re.compile("is-out"))
+        self.pick(item)
+        self.act("reject_item", reason)
+        self.note("reject_item", REASONS[reason], item)
+        here(self.page).locator(f".film [data-item='{item}'].is-out").wait_for()
 
     def undo(self):
         key = self.trail.pop()
@@ -149,9 +154,28 @@ class Hand:
         return self.rows[at]["id"] in self.expected
 
     def step(self, by: int):
-        self.act("next" if by > 0 else "back")
+        what = "next" if by > 0 else "back"
+        self.act(what)
+        self.made[what] += 1
         self.at += by
         self.is_at()
+
+    def decide(self, wanted: int):
+        """So many decisions of every kind, and a look at the neighbours between them."""
+        for what in cycle(("approve", "reject", "compose", "there and back", "approve", "undo", "reject")):
+            made = self.made.total() - self.made["next"] - self.made["back"]
+            if made == wanted:
+                return
+            if self.row["kind"] == "carousel" and f"{self.row['id']}/2" not in self.expected:
+                self.reject_item(2, 1 + made % 3)
+            elif what == "there and back":
+                self.step(1)
+                self.step(-1)
+                self.compose()
+            elif what == "reject":
+                self.reject(1 + made % 4)
+            else:
+                getattr(self, what)()
 
     def holds(self, loupe):
         """All of it and nothing else stands in the database, and waits to be sent."""
@@ -167,20 +191,16 @@ class Hand:
 
 class Keys(Hand):
     KEYS = {"approve": "a", "compose": "c", "undo": "u", "next": "j", "back": "k"}
+    KEYS |= {"reject": "r", "reject_item": "x"}
 
-    def press(self, what, *keys):
-        for key in keys:
-            self.page.keyboard.press(key)
-        self.presses[what] += len(keys)
+    def pick(self, item):
+        self.page.keyboard.press(str(item))
 
-    def act(self, what, reason=0, item=0):
-        if what in self.KEYS:
-            self.press(what, self.KEYS[what])
-            return ""
-        if item:
-            self.page.keyboard.press(str(item))
-        self.press(what, "x" if item else "r", str(reason))
-        return REASONS[reason]
+    def act(self, what, reason=0):
+        for key in (self.KEYS[what], str(reason or "")):
+            if key:
+                self.page.keyboard.press(key)
+                self.presses[what] += 1
 
 
 class Pointer(Hand):
@@ -188,25 +208,27 @@ class Pointer(Hand):
 
     NAMES = {"approve": "Approve", "compose": "compose", "reject": "^Reject"}
 
-    def act(self, what, reason=0, item=0):
-        page, press = self.page, self.visitor.press
+    def pick(self, item):
+        self.visitor.press(here(self.page).locator(f".film [data-item='{item}']"))
+
+    def button(self, what):
+        page = self.page
         if what == "undo":
-            press(tray(page).get_by_role("button", name="Undo"))
-        elif what in ("next", "back"):
-            press(page.get_by_role("link", name="Next post" if what == "next" else "Previous post"))
-        elif what == "reject_item":
-            press(here(page).locator(f".film [data-item='{item}']"))
-            press(
-                here(page)
-                .locator(".tools:not([hidden])")
-                .get_by_role("button", name=re.compile("Reject item"))
-            )
-        else:
-            name = re.compile(self.NAMES[what], re.IGNORECASE)
-            press(here(page).locator(".decide").get_by_role("button", name=name))
+            return tray(page).get_by_role("button", name="Undo")
+        if what in ("next", "back"):
+            return page.get_by_role("link", name="Next post" if what == "next" else "Previous post")
+        if what == "reject_item":
+            tools = here(page).locator(".tools:not([hidden])")
+            return tools.get_by_role("button", name=re.compile("Reject item"))
+        name = re.compile(self.NAMES[what], re.IGNORECASE)
+        return here(page).locator(".decide").get_by_role("button", name=name)
+
+    def act(self, what, reason=0):
+        presses = [self.button(what)]
         if reason:
-            press(page.locator("#reasons").locator(f"[data-key='{reason}']"))
-        return REASONS.get(reason, "")
+            presses.append(self.page.locator("#reasons").locator(f"[data-key='{reason}']"))
+        self.visitor.press(*presses)
+        self.presses[what] += len(presses)
 
 
 REASONS: dict[int, str] = {}
@@ -217,51 +239,23 @@ def _reasons(loupe):
     REASONS.update(enumerate(json.loads(loupe.shell(REASONS_OF)), 1))
 
 
-def test_fifty_decisions_with_keys_alone(visit, loupe, stretch):
-    visitor = visit("ana", size=DESKTOP)
-    hand = Keys(visitor, stretch(48))
-    with visitor.without_reload():
-        for what in cycle(("approve", "reject", "compose", "there and back", "approve", "undo", "reject")):
-            made = sum(hand.made.values())
-            if made == 50:
-                break
-            if hand.row["kind"] == "carousel" and f"{hand.row['id']}/2" not in hand.expected:
-                hand.reject_item(2, 1 + made % 3)
-            elif what == "there and back":
-                hand.step(1)
-                hand.step(-1)
-                hand.compose()
-            elif what == "reject":
-                hand.reject(1 + made % 4)
-            else:
-                getattr(hand, what)()
-    kinds = ("approve", "compose", "reject", "reject_item", "undo")
-    assert min(hand.made[kind] for kind in kinds) >= 4, hand.made
-    each = {kind: hand.presses[kind] / hand.made[kind] for kind in kinds}
-    assert each == {"approve": 1, "compose": 1, "reject": 2, "reject_item": 2, "undo": 1}
-    hand.holds(loupe)
+HANDS = {
+    "keys": (Keys, {"size": DESKTOP, "hand": "keys"}),
+    "mouse": (Pointer, {"size": DESKTOP, "hand": "mouse"}),
+    "touch": (Pointer, {"size": PHONE, "hand": "touch"}),
+}
 
 
-@pytest.mark.parametrize("hand", ["mouse", "touch"])
-def test_twelve_decisions_with_a_pointer(visit, loupe, stretch, hand):
-    visitor = visit("ana", size=PHONE if hand == "touch" else DESKTOP, hand=hand)
-    hand = Pointer(visitor, stretch(11))
+@pytest.mark.parametrize("name", HANDS)
+def test_fifty_decisions_with_one_hand_alone(visit, loupe, stretch, name):
+    kind, options = HANDS[name]
+    visitor = visit("ana", **options)
+    hand = kind(visitor, stretch(48))
     with visitor.without_reload():
-        hand.approve()
-        hand.reject(2)
-        hand.reject_item(2, 1)
-        hand.compose()
-        hand.approve()
-        hand.undo()
-        hand.step(1)
-        hand.step(-1)
-        hand.reject(3)
-        hand.approve()
-        hand.approve()
-        hand.approve()
-        hand.compose()
-        hand.undo()
-    assert sum(hand.made.values()) == 12, hand.made
+        hand.decide(50)
+    presses = {"approve": 1, "compose": 1, "reject": 2, "reject_item": 2, "undo": 1, "next": 1, "back": 1}
+    assert min(hand.made[what] for what in presses) >= 4, hand.made
+    assert {what: hand.presses[what] / hand.made[what] for what in presses} == presses
     hand.holds(loupe)
 
 
