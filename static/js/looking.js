@@ -219,6 +219,9 @@ document.addEventListener("pointermove", (event) => {
 for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { grip = null; });
 document.addEventListener("dragstart", (event) => { if (event.target.closest(".stage .shot")) event.preventDefault(); });
 
+document.addEventListener("loupe:bring", ({ detail: [x, y] }) => { // a place beyond the pane comes to its middle
+  if (Math.max(Math.abs(x), Math.abs(y)) > 0.5) place(at.x - x, at.y - y);
+});
 document.addEventListener("keydown", (event) => { // before any other key: these belong to what has the focus
   if (event.key === "Escape" && document.fullscreenElement && !$("dialog[open]")) {
     event.stopImmediatePropagation();

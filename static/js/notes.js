@@ -3,7 +3,7 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const say = (text) => document.dispatchEvent(new CustomEvent("loupe:say", { detail: text }));
 const copy = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
-const DRAG_PX = 6, STEP = 1, LONG_STEP = 5; // per cent of the picture
+const DRAG_PX = 6, MARK_PX = 24, STEP = 1, LONG_STEP = 5; // the last two per cent of the picture
 
 const open = () => $(".review-post:not([hidden])") ?? document;
 const board = () => $(".notes", open());
@@ -12,6 +12,7 @@ const field = (name) => $(`[name=${name}]`, form());
 const numbers = ["x", "y", "width", "height"];
 let areShown = false; // markers lie over a picture only while somebody wants to see them
 let placing = null; // the picture that is being pinned
+let shown = ""; // the note that was asked for last; a poll may bring its line anew
 
 // ---- which picture ------------------------------------------------------------------------------------
 const hostOf = ({ slotOf, takeOf, of }) =>
@@ -41,8 +42,23 @@ function areaOf(host) {
   };
 }
 function fitLayer(layer) {
-  const area = areaOf(layer.parentElement);
+  const host = layer.parentElement, area = areaOf(host);
   for (const [name, length] of Object.entries(area)) layer.style[name] = `${length}px`;
+  const beyond = { top: -area.top, left: -area.left, right: area.left + area.width - host.clientWidth, bottom: area.top + area.height - host.clientHeight };
+  for (const [side, length] of Object.entries(beyond)) layer.style.setProperty(`--beyond-${side}`, `${Math.max(0, length)}px`);
+  for (const pin of $$(".pin", layer)) pin.classList.toggle("is-away", !isSeen(host, pin.dataset, area));
+}
+// Of a picture that is enlarged only a part is in its pane.
+function spotOf(host, { x, y }, area = areaOf(host)) { // from the middle of the pane, in shares of it
+  return [(area.left + area.width * x) / host.clientWidth - 0.5, (area.top + area.height * y) / host.clientHeight - 0.5];
+}
+const isSeen = (host, { x, y, width, height }, area) => {
+  const near = spotOf(host, { x, y }, area), far = spotOf(host, { x: Number(x) + (Number(width) || 0), y: Number(y) + (Number(height) || 0) }, area);
+  return near.every((part, axis) => part <= 0.501 && far[axis] >= -0.501); // what lies on the edge is in it
+};
+function bring(host, place) {
+  document.dispatchEvent(new CustomEvent("loupe:bring", { detail: spotOf(host, place) }));
+  fitAll(); // what was away could not take the focus
 }
 const fitAll = () => $$(".pins").forEach(fitLayer);
 const sized = new ResizeObserver(fitAll), moved = new MutationObserver(fitAll);
@@ -55,7 +71,7 @@ function layerOn(host) {
   if (!layer.parentElement) host.append(layer);
   fitLayer(layer);
   sized.observe(host);
-  for (const part of [host, mediaOf(host)]) moved.observe(part, { attributes: true, attributeFilter: ["style", "class", "hidden"] });
+  for (const part of [host, mediaOf(host), host.closest(".stage") ?? host]) moved.observe(part, { attributes: true, attributeFilter: ["style", "class", "hidden"] });
   return layer;
 }
 
@@ -63,16 +79,18 @@ function layerOn(host) {
 function mark(host, place, words) {
   const pin = copy("pin-mark"), layer = layerOn(host);
   pin.setAttribute("aria-label", words);
-  put(pin, place);
   layer.append(pin);
+  put(pin, place);
   return pin;
 }
 function put(pin, { x, y, width, height }) { // shares of the picture, 0 to 1
+  Object.assign(pin.dataset, { x, y, width: width || 0, height: height || 0 });
   pin.style.left = `${100 * x}%`;
   pin.style.top = `${100 * y}%`;
   pin.classList.toggle("is-box", Boolean(width && height));
   pin.style.width = width && height ? `${100 * width}%` : "";
   pin.style.height = width && height ? `${100 * height}%` : "";
+  fitLayer(pin.parentElement);
 }
 const share = (text) => (text === "" || text === undefined ? undefined : Number(text));
 const placeOf = ({ x, y, width, height }) => ({ x: share(x), y: share(y), width: share(width), height: share(height) });
@@ -87,6 +105,7 @@ function draw() {
   const held = document.activeElement?.closest?.(".pin"), was = held && (held.dataset.note ?? "draft");
   sized.disconnect();
   moved.disconnect();
+  $$(".note").forEach((note) => note.classList.toggle("is-shown", note.id === shown));
   $$(".pins").forEach((layer) => { if (layer.parentElement !== placing) layer.remove(); else $$(".pin", layer).forEach((pin) => pin.remove()); });
   const pinned = $$(".note[data-x]", board() ?? document.createElement("i"));
   const toggle = board() && $("[data-pins]", board());
@@ -101,7 +120,7 @@ function draw() {
     const pin = mark(host, placeOf(note.dataset), `Note ${note.dataset.no} by ${$("[data-who]", note).textContent}`);
     $("span", pin).textContent = note.dataset.no;
     pin.dataset.note = note.id;
-    if (note.matches(".is-shown")) pin.setAttribute("aria-current", "true");
+    if (note.id === shown) pin.setAttribute("aria-current", "true");
   }
   drawMoments();
   drawDraft();
@@ -109,25 +128,43 @@ function draw() {
 }
 
 // Notes at a moment stand over the player's bar, where it has one; a mark that stays keeps its focus.
+// Those that would lie on each other share one, which leads from the first to the last.
 function drawMoments() {
   for (const row of $$(".moments", open())) {
     const shot = row.closest(".shot"), { duration } = mediaOf(shot);
     const notes = duration ? $$(".note[data-at-seconds]", board() ?? row).filter((note) => hostOf(note.dataset) === shot) : [];
-    const kept = new Map($$(".moment", row).map((one) => [one.dataset.note, one]));
-    for (const [id, one] of kept) if (!notes.some((note) => note.id === id)) one.remove();
-    notes.sort((one, other) => one.dataset.atSeconds - other.dataset.atSeconds).forEach((note, place) => {
-      const one = kept.get(note.id) ?? copy("moment-mark"), { no, atSeconds } = note.dataset;
-      one.dataset.note = note.id;
-      one.setAttribute("aria-label", `Note ${no} by ${$("[data-who]", note).textContent} at ${clock(atSeconds)}`);
-      one.style.setProperty("--at", within(atSeconds / duration));
-      if (note.matches(".is-shown")) one.setAttribute("aria-current", "true");
+    row.hidden = !notes.length;
+    const kept = new Map($$(".moment", row).map((one) => [one.dataset.note, one])), used = new Set();
+    together(notes, row.clientWidth - 16, duration).forEach((group, place) => {
+      const [first] = group, one = kept.get(first.id) ?? copy("moment-mark");
+      used.add(one);
+      one.dataset.note = first.id;
+      one.dataset.notes = group.map((note) => note.id).join(" ");
+      one.setAttribute("aria-label", `${called(group)} at ${clock(first.dataset.atSeconds)}`);
+      one.style.setProperty("--at", within(first.dataset.atSeconds / duration));
+      if (group.some((note) => note.id === shown)) one.setAttribute("aria-current", "true");
       else one.removeAttribute("aria-current");
-      $("span", one).textContent = no;
+      $("span", one).textContent = first.dataset.no + (group.length > 1 ? "+" : "");
       if (row.children[place] !== one) row.insertBefore(one, row.children[place] ?? null);
     });
-    row.hidden = !notes.length;
+    for (const one of kept.values()) if (!used.has(one)) one.remove();
+    if (!measured.has(row)) { measured.add(row); wide.observe(row); }
   }
 }
+function together(notes, length, duration) {
+  const groups = [];
+  for (const note of notes.sort((one, other) => one.dataset.atSeconds - other.dataset.atSeconds)) {
+    const last = groups.at(-1), apart = last && (length * (note.dataset.atSeconds - last[0].dataset.atSeconds)) / duration;
+    if (last && apart < MARK_PX) last.push(note);
+    else groups.push([note]);
+  }
+  return groups;
+}
+function called(group) {
+  const numbers = group.map((note) => note.dataset.no), last = numbers.pop();
+  return numbers.length ? `Notes ${numbers.join(", ")} and ${last}` : `Note ${last} by ${$("[data-who]", group[0]).textContent}`;
+}
+const measured = new WeakSet(), wide = new ResizeObserver(drawMoments); // also when a row comes into sight
 
 function drawDraft() {
   if (!form()) return;
@@ -172,8 +209,7 @@ function begin(byKey) {
   if (bounds.top < 0 || bounds.bottom > innerHeight) host.scrollIntoView({ block: "center" });
   if (byKey && !draft()) set({ x: 0.5, y: 0.5 });
   draw();
-  if (byKey) $(".pin[data-draft]")?.focus({ preventScroll: true });
-  else say("Press the picture once for a point, twice for a box");
+  if (byKey) { bring(host, draft()); $(".pin[data-draft]")?.focus({ preventScroll: true }); } else say("Press the picture once for a point, twice for a box");
 }
 function end(back = true) {
   if (placing) placing.querySelector(":scope > .pins")?.classList.remove("is-placing");
@@ -185,6 +221,7 @@ function shareAt(event) {
   const area = event.target.closest(".pins").getBoundingClientRect();
   return { x: within((event.clientX - area.left) / area.width), y: within((event.clientY - area.top) / area.height), px: [event.clientX, event.clientY] };
 }
+const lowIn = (host, event) => { const { top, height } = host.getBoundingClientRect(); return event.clientY > top + 0.75 * height; };
 const isDrag = (one, other) => Math.hypot(one.px[0] - other.px[0], one.px[1] - other.px[1]) > DRAG_PX;
 for (const name of ["pointerdown", "pointermove", "pointerup", "pointercancel", "click", "dblclick"]) {
   document.addEventListener(name, (event) => {
@@ -194,7 +231,7 @@ for (const name of ["pointerdown", "pointermove", "pointerup", "pointercancel", 
     event.preventDefault();
     if (name === "pointerdown" && event.isPrimary && event.button === 0) { from = shareAt(event); layer.setPointerCapture(event.pointerId); }
     if (name === "pointercancel") from = null;
-    if (name === "pointermove" && event.pointerType === "mouse") layer.classList.toggle("hint-up", shareAt(event).y > 0.75);
+    if (name === "pointermove" && event.pointerType === "mouse") layer.classList.toggle("hint-up", lowIn(layer.parentElement, event));
     if (!from) return;
     const here = shareAt(event);
     if (name === "pointermove" && isDrag(from, here)) set(between(from, here));
@@ -231,6 +268,7 @@ document.addEventListener("keydown", (event) => {
   const place = draft(), by = arrow.map((way) => (way * (event.repeat ? LONG_STEP : STEP)) / 100);
   if (event.shiftKey) set({ ...place, width: within((place.width ?? 0.02) + by[0], 1 - place.x), height: within((place.height ?? 0.02) + by[1], 1 - place.y) });
   else set({ ...place, x: within(place.x + by[0], 1 - (place.width ?? 0)), y: within(place.y + by[1], 1 - (place.height ?? 0)) });
+  bring(pin.closest(".shot"), draft());
 }, true);
 document.addEventListener("keyup", (event) => { if (ARROWS[event.key] && event.target.matches?.(".pin[data-draft]")) say(words(draft())); });
 
@@ -279,8 +317,7 @@ function mention(name) {
 function show(note) {
   areShown = true;
   const { slotOf, takeOf, atSeconds } = note.dataset;
-  $$(".note.is-shown").forEach((one) => one.classList.remove("is-shown"));
-  note.classList.add("is-shown");
+  shown = note.id;
   $(`.film [data-item="${slotOf}"]`, open())?.click();
   $(`.panes[data-slot="${slotOf}"] a[data-version="${takeOf}"]`, open())?.click();
   const host = hostOf(note.dataset), media = mediaOf(host);
@@ -288,9 +325,14 @@ function show(note) {
   if (host.closest(".stage")?.dataset.view === "source") $("[data-act=source]", open())?.click();
   if (atSeconds !== undefined) seek(media, Number(atSeconds));
   draw();
+  if (note.dataset.x) bring(host, placeOf(note.dataset));
   const bounds = host.getBoundingClientRect();
   if (bounds.top < 0 || bounds.bottom > innerHeight) host.scrollIntoView({ block: "center" });
   say(`Shown on ${slotOf}${takeOf}${atSeconds === undefined ? "" : ` at ${clock(atSeconds)}`}`);
+}
+function following(mark) { // of the notes that share a mark, the one after what is shown
+  const all = mark.dataset.notes.split(" ").map((id) => document.getElementById(id));
+  return all[(all.findIndex((note) => note.id === shown) + 1) % all.length];
 }
 function seek(media, seconds) {
   media.pause();
@@ -303,7 +345,7 @@ document.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (on("[data-pin]") && mediaOf(hostOf(on(".note").dataset))) { event.preventDefault(); show(on(".note")); }
   else if (on(".pin[data-note]")) { const note = document.getElementById(on(".pin").dataset.note); note.scrollIntoView({ block: "nearest" }); note.focus(); }
-  else if (on(".moment")) { const note = document.getElementById(on(".moment").dataset.note); show(note); note.scrollIntoView({ block: "nearest" }); note.focus({ preventScroll: true }); }
+  else if (on(".moment")) { const note = following(on(".moment")); show(note); note.scrollIntoView({ block: "nearest" }); note.focus({ preventScroll: true }); }
   else if (on("[data-pins]")) { areShown = !areShown; draw(); }
   else if (on("[data-place]")) { if (placing) end(); else begin(event.detail === 0); }
   else if (on("[data-place-end]")) end();
@@ -349,5 +391,5 @@ document.addEventListener("htmx:afterSettle", refresh);
 document.addEventListener("look", refresh); // another post came forward
 document.addEventListener("click", (event) => { if (event.target.closest("[data-item], a[data-version]")) { if (placing) end(false); offerMoment(); fitAll(); } });
 document.addEventListener("loupe:key", () => setTimeout(() => { if (placing?.closest("[hidden]")) end(false); offerMoment(); fitAll(); }));
+if (location.hash.startsWith("#n-")) { shown = location.hash.slice(1); document.getElementById(shown)?.scrollIntoView({ block: "nearest" }); }
 refresh();
-if (location.hash.startsWith("#n-")) { const note = document.getElementById(location.hash.slice(1)); note?.scrollIntoView({ block: "nearest" }); note?.classList.add("is-shown"); }

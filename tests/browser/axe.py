@@ -1,6 +1,7 @@
 """axe-core on a page as it stands: in light and dark, at three widths."""
 
 from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Locator, Page
 
 from tests.browser.conftest import DESKTOP, PHONE, TABLET, Visitor
 
@@ -52,6 +53,25 @@ WIDER = """() => {
         .filter(one => one.getBoundingClientRect().right > clientWidth + 1);
     return [`${scrollWidth} wide: ${out.slice(0, 3).map(one => one.outerHTML.slice(0, 160)).join(" | ")}`];
 }"""
+
+
+def out_of_reach(page: Page, *parts: Locator) -> list[str]:
+    """What lies beside the window, or is too small to be hit."""
+    wide, found = page.viewport_size["width"], page.evaluate(WIDER)
+    for part in [one for some in parts for one in some.all()]:
+        part.scroll_into_view_if_needed()
+        box = part.bounding_box()
+        if box["x"] < 0 or box["x"] + box["width"] > wide or min(box["width"], box["height"]) < 24:
+            found.append(f"{part.evaluate('one => one.outerHTML.slice(0, 160)')} {box}")
+    return found
+
+
+def has_edge(part: Locator) -> bool:
+    """Its outline can be seen where a browser draws neither grounds nor shadows."""
+    return part.evaluate("""one => {
+        const { borderTopStyle, borderTopWidth } = getComputedStyle(one);
+        return borderTopStyle !== "none" && parseFloat(borderTopWidth) >= 1;
+    }""")
 
 
 class Eyes:

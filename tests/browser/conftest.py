@@ -29,6 +29,7 @@ EXPECTED = ("the server responded with a status of 4", "Transition was aborted",
 PATIENCE = 30_000  # milliseconds; a machine with two cores runs two browsers and two programs
 expect.set_options(timeout=PATIENCE)
 DESKTOP, TABLET, PHONE = (1440, 900), (820, 1180), (390, 844)
+NARROW = (320, 640)  # 1,280 pixels, enlarged four times
 WAYS = {
     "keys": {"size": DESKTOP, "hand": "keys"},
     "mouse": {"size": DESKTOP, "hand": "mouse"},

@@ -5,9 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import until
-
-NARROW = (320, 640)  # 1,280 pixels, enlarged four times
+from tests.browser.conftest import NARROW, until
 
 # Three versions of the first item, each with a picture of its own; the last is the current one.
 VERSIONS = """

@@ -2,10 +2,11 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import COLOURS, VIOLATIONS, Eyes
-from tests.browser.conftest import PHONE, until
+from tests.browser.axe import Eyes, has_edge, out_of_reach
+from tests.browser.conftest import NARROW, PHONE, until
 
 WRITE = """
 import uuid
@@ -20,6 +21,18 @@ from reviewqueue.models import Note
 for note in Note.objects.filter(post="{post}").order_by("at"):
     print(note.item.label, *(round(part, 2) if part is not None else "-" for part in
           (note.x, note.y, note.width, note.height, note.at_seconds)))
+"""
+
+AT_MOMENTS = """
+import uuid
+from reviewqueue.models import GeneratedPost, Member
+from reviewqueue.services import notes
+post = GeneratedPost.objects.get(pk="{post}")
+by = Member.objects.get(workspace=post.workspace, user__name="Tom Okafor")
+item = post.items.current().get()
+for seconds in {moments}:
+    at = notes.Pin(at_seconds=seconds)
+    notes.write(post, f"at {{seconds}}", by=by, token=uuid.uuid4(), item_id=item.pk, pin=at)
 """
 
 
@@ -99,13 +112,84 @@ def test_pins_are_set_by_clicks_by_dragging_and_by_keys_and_shown_only_when_want
         expect(notes.locator(".note").last).to_be_focused()
 
 
+def test_a_pin_stays_at_its_place_when_the_picture_is_enlarged_and_moved(visit, loupe, stock):
+    visitor, row = visit(), stock.take(kind="image")
+    page = visitor.go(f"/review/{row['id']}/")
+    notes, place = thread(page), thread(page).get_by_role("button", name="Pin to the picture")
+    looks = ("in", "fit", "left", "right", "down")
+    look = {name: here(page).locator(f"[data-look={name}]") for name in looks}
+    shot = here(page).locator(".pane-made .shot:not([hidden])")
+    drawn, marker = shot.locator("> img:not(.flash)"), page.get_by_role("button", name="Note 1 by Ana Ruiz")
+
+    def lies_at(pin, across, down):
+        """Where the picture shows that place now."""
+
+        def near():
+            at, (x, y) = pin.bounding_box(), spot(drawn.bounding_box(), across, down)
+            return abs(at["x"] + at["width"] / 2 - x) < 3 and abs(at["y"] + at["height"] / 2 - y) < 3
+
+        until(near)
+
+    with visitor.without_reload():
+        place.click()
+        page.mouse.click(*spot(picture(page), 0.3, 0.4))
+        add(page, "the hinge")
+        notes.get_by_role("button", name="Show 1 pin").click()
+        lies_at(marker, 0.3, 0.4)
+        look["in"].click()
+        lies_at(marker, 0.3, 0.4)
+        look["right"].click()
+        look["down"].click()
+        lies_at(marker, 0.3, 0.4)
+
+        for _ in range(4):
+            look["in"].click()
+        for _ in range(20):
+            look["right"].click()
+        expect(marker).to_be_hidden()  # it lies beyond the pane
+        notes.locator(".note a[data-pin]").click()
+        expect(marker).to_be_visible()
+        lies_at(marker, 0.3, 0.4)
+        box, at = shot.bounding_box(), marker.bounding_box()
+        assert box["x"] < at["x"] + 12 < box["x"] + box["width"]
+        assert box["y"] < at["y"] + 12 < box["y"] + box["height"]
+
+        for _ in range(30):
+            look["left"].click()
+        place.click()
+        hint = page.locator(".pin-hint").bounding_box()
+        pane, whole = shot.bounding_box(), drawn.bounding_box()
+        assert pane["x"] < hint["x"] < hint["x"] + hint["width"] < pane["x"] + pane["width"]
+        assert pane["y"] < hint["y"] < hint["y"] + hint["height"] < pane["y"] + pane["height"]
+        across, down = spot(pane, 0.5, 0.5)
+        page.mouse.click(across, down)  # what is seen is what is pinned
+        add(page, "the seam")
+        _, *at = pinned(loupe, row)[1].split()[:3]
+        wanted = (across - whole["x"]) / whole["width"], (down - whole["y"]) / whole["height"]
+        assert [float(part) for part in at] == pytest.approx(wanted, abs=0.02)
+
+        place.press("Enter")  # by keys it begins in the middle of the picture, and goes where it is not seen
+        draft = page.get_by_role("button", name=re.compile("^New pin"))
+        expect(draft).to_be_focused()
+        expect(draft).to_be_in_viewport(ratio=1)
+        for _ in range(30):
+            page.keyboard.press("ArrowUp")
+        expect(draft).to_be_focused()
+        box, at = shot.bounding_box(), draft.bounding_box()
+        assert box["y"] - 1 <= at["y"] + 12 <= box["y"] + box["height"] + 1
+        page.keyboard.press("Delete")
+        look["fit"].click()
+        lies_at(marker, 0.3, 0.4)
+
+
 def test_axe_finds_nothing_with_pins_members_and_a_slip(visit, loupe, stock):
     visitor, row = visit(), stock.take(kind="image")
     eyes = Eyes(visitor)
     loupe.shell(WRITE.format(post=row["id"], by="Tom Okafor", text="@Ana Ruiz look"))
     page = visitor.go("/")
     page.get_by_text("1 note for you").click()
-    eyes.found += page.evaluate(VIOLATIONS, ["light", COLOURS, True])
+    expect(page.get_by_role("link", name=re.compile("^Tom Okafor on"))).to_be_visible()
+    eyes.look("the notes for one")
     page = visitor.go(f"/review/{row['id']}/")
     thread(page).get_by_role("button", name="Pin to the picture").press("Enter")
     page.keyboard.press("Shift+ArrowDown")
@@ -120,6 +204,26 @@ def test_axe_finds_nothing_with_pins_members_and_a_slip(visit, loupe, stock):
     expect(thread(page).get_by_role("button", name="Vera Stone")).to_be_visible()
     eyes.look("pins, members and a slip")
     assert eyes.found == []
+
+
+def test_enlarged_and_in_forced_colours_a_note_is_written_and_its_pin_seen(visit, stock):
+    row = stock.take(kind="image")
+    page = visit(size=NARROW, forced_colors="active").go(f"/review/{row['id']}/")
+    thread(page).get_by_role("button", name="Pin to the picture").press("Enter")
+    draft = page.get_by_role("button", name=re.compile("^New pin"))
+    expect(draft).to_be_focused()
+    hint = page.locator(".pin-hint")
+    assert has_edge(draft)
+    assert has_edge(hint)
+    assert out_of_reach(page, draft, hint, hint.get_by_role("button")) == []
+    page.keyboard.press("Enter")
+    add(page, "the hinge")
+    thread(page).locator(".note a[data-pin]").click()
+    marker = page.get_by_role("button", name="Note 1 by Ana Ruiz")
+    expect(marker).to_have_attribute("aria-current", "true")
+    assert has_edge(marker)
+    assert marker.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+    assert out_of_reach(page, marker, thread(page), thread(page).get_by_role("button")) == []
 
 
 def test_a_moment_of_the_video_is_pinned_and_found_again(visit, loupe, stock):
@@ -169,11 +273,27 @@ def test_moments_are_marked_on_the_bar_and_found_from_there(visit, loupe, stock)
         loupe.shell(WRITE.format(post=row["id"], by="Tom Okafor", text="I see it"))
         expect(thread(page)).to_contain_text("I see it")
         expect(late).to_be_focused()  # a poll leaves the marks where they are
+        expect(thread(page).locator(".note.is-shown")).to_contain_text("the first")
         thread(page).locator(".note").filter(has_text="the first").get_by_role(
             "button", name="Take back"
         ).click()
         expect(marks).to_have_text(["1"])
-    eyes.look("a mark on the bar")
+        loupe.shell(AT_MOMENTS.format(post=row["id"], moments=[1.0, 1.1, 1.2]))
+        expect(marks).to_have_text(["2+", "1"])  # they would lie on each other
+        many = page.get_by_role("button", name="Notes 2, 3 and 4 at 0:01")
+        for seconds in (1.0, 1.1, 1.2, 1.0):  # one after the other, and round
+            many.press("Enter")
+            note = thread(page).locator(".note").filter(has_text=f"at {seconds}")
+            expect(note).to_be_focused()
+            expect(note).to_have_class(re.compile("is-shown"))
+            expect(many).to_have_attribute("aria-current", "true")
+            until(lambda at=seconds: abs(video.evaluate("video => video.currentTime") - at) < 0.05)
+        page.set_viewport_size({"width": 320, "height": 640})
+        until(lambda: seek.bounding_box()["width"] < bar["width"])
+        early, late = (mark.bounding_box() for mark in marks.all())
+        assert early["x"] + early["width"] <= late["x"]
+        assert min(early["width"], early["height"]) >= 24
+    eyes.look("marks on the bar")
     assert eyes.found == []
 
 
