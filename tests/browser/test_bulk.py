@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, until
+from tests.browser.axe import has_edge, out_of_reach
+from tests.browser.conftest import NARROW, PHONE, escape, until
 
 REJECTED = """
 import uuid
@@ -142,3 +143,29 @@ def test_filters_are_kept_under_a_name_with_and_without_a_script(visit):
     page.get_by_role("link", name="Pictures").click()
     page.wait_for_url(re.compile(r"/\?type=image$"))
     expect(page.locator("details.views summary")).to_have_text("Pictures")
+
+
+def test_enlarged_and_in_forced_colours_the_bar_and_the_views_are_in_reach(visit):
+    page = visit(size=NARROW, forced_colors="active").go("/")
+    for place in range(2):
+        whose(page).nth(place).locator(".frame-pick input").check()
+    expect(bar(page)).to_contain_text("2 selected")
+    assert has_edge(bar(page))
+    assert out_of_reach(page, bar(page), bar(page).get_by_role("button")) == []
+    bar(page).get_by_role("button", name="Reject").click()
+    dialog = page.get_by_role("dialog", name="Reject 2 selected")
+    expect(dialog).to_be_visible()
+    assert has_edge(dialog)
+    assert out_of_reach(page, dialog, dialog.get_by_role("button")) == []
+    escape(page)
+    bar(page).get_by_role("button", name="Clear").click()
+    expect(bar(page)).to_be_hidden()
+    views = page.locator("details.views")
+    views.locator("summary").click()
+    expect(views.get_by_role("textbox", name="Keep these filters as")).to_be_visible()
+    menu = views.locator(".menu")
+    assert has_edge(menu)
+    assert out_of_reach(page, menu, menu.locator("input[type=text], input:not([type]), button")) == []
+    page.goto(f"{page.url}views/?age=day")
+    expect(page.get_by_role("button", name="Save the view")).to_be_visible()
+    assert out_of_reach(page, page.get_by_role("main").get_by_role("button")) == []

@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.axe import out_of_reach
+from tests.browser.conftest import DESKTOP, NARROW, PHONE
 from tests.browser.test_review_flow import here, tray
 
 
@@ -30,6 +31,7 @@ def test_a_near_duplicate_leads_to_what_was_published_and_a_cure_decides(visit):
         line.get_by_role("button", name="Send to compose").click()
         expect(tray(page)).to_contain_text("To compose")
         tray(page).get_by_role("button", name="Undo").click()
+        expect(tray(page)).not_to_contain_text("To compose")  # else it is sent after all
         expect(here(page).locator(".checks [data-check=handle]")).to_be_visible()
 
 
@@ -55,3 +57,15 @@ def test_what_does_not_come_is_looked_for_from_its_line(visit, size):
     with visitor.without_reload():
         line.get_by_role("button", name="Check now").click()
         expect(page.locator("#announce")).to_contain_text("The service is being asked")
+
+
+def test_enlarged_and_in_forced_colours_a_cure_stands_at_its_line(visit):
+    page = open_with(visit("ana", size=NARROW, forced_colors="active"), "Borrowed this corner")
+    line = here(page).locator(".checks [data-check=handle]")
+    cure = line.get_by_role("button", name="Send to compose")
+    assert out_of_reach(page, line, cure) == []
+    cure.click()
+    expect(tray(page)).to_contain_text("To compose")
+    tray(page).get_by_role("button", name="Undo").click()
+    expect(tray(page)).not_to_contain_text("To compose")
+    expect(line).to_be_visible()

@@ -152,6 +152,96 @@ def test_a_decision_leads_to_the_next_post_and_can_be_taken_back(visit, stock, w
     expect(page.locator(".standing")).to_contain_text("the horizon tilts")
 
 
+PATIENT = """
+from reviewqueue.models import User
+User.objects.filter(email="tom@sandbox.invalid").update(hold_seconds=None)
+"""
+
+
+@pytest.fixture
+def patient(visit, loupe):
+    """Tom, whose decisions wait until he sends them."""
+    loupe.shell(PATIENT)
+    return lambda way: visit("tom", **PLAIN[way])
+
+
+@pytest.mark.parametrize("way", PLAIN)
+def test_nothing_is_shown_that_does_nothing(patient, stock, way):
+    visitor, posts = patient(way), {row["kind"]: row["id"] for row in stock.rows}
+    reviews = [f"/review/{posts[kind]}/" for kind in ("carousel", "video")]
+    library = [f"/library/{posts[kind]}/" for kind in ("carousel", "video")]
+    page = visitor.page
+    scripted = "button[type=button]:not([aria-disabled=true]), input[type=range], [data-keys-switch]"
+    idle = page.locator(scripted).filter(visible=True)
+    for address in ("/", "/?tab=attention", "/sources/", "/views/?age=day", "/keys/", *library, *reviews):
+        visitor.go(address)
+        shown = idle.evaluate_all("all => all.map(one => one.outerHTML.slice(0, 160))")
+        assert shown == [], address
+    for name in ("Play 1A", "Play the source"):
+        link = page.get_by_role("link", name=name)
+        expect(link).to_be_visible()
+        answer = page.request.get(visitor.loupe.address + link.get_attribute("href"))
+        assert answer.headers["content-type"] == "video/mp4"
+    expect(page.locator(".pane-source .shot")).to_be_visible()
+    visitor.go("/")
+    bar = page.get_by_role("region", name="Selected posts")
+    visitor.press(page.locator("#contact .frame").first.get_by_role("checkbox"))
+    expect(bar).to_be_visible()
+    visitor.press(bar.get_by_role("button", name="Clear"))
+    expect(bar).to_be_hidden()
+
+
+@pytest.mark.parametrize("way", PLAIN)
+def test_several_are_rejected_with_one_reason_and_taken_back_together(patient, way):
+    visitor = patient(way)
+    page = visitor.go("/")
+    frames = page.locator("#contact .frame[data-state=ready]")
+    both = [page.locator(f"#{frames.nth(at).get_attribute('id')}") for at in (-1, -2)]
+    for frame in both:
+        visitor.press(frame.get_by_role("checkbox"))
+    visitor.press(page.get_by_role("region", name="Selected posts").get_by_role("button", name="Reject"))
+    expect(page.get_by_role("heading", name="Reject 2 posts")).to_be_visible()
+    visitor.press(page.get_by_role("radio").nth(1))
+    visitor.press(page.get_by_role("button", name="Reject 2"))
+    expect(said(page)).to_contain_text("2 decided")
+    visitor.go("/?tab=held")
+    for frame in both:
+        expect(frame).to_have_attribute("data-state", "held")
+    visitor.press(page.locator("#tray").get_by_role("button", name="Undo"))
+    expect(said(page)).to_contain_text("Undone")
+    visitor.go("/")
+    for frame in both:
+        expect(frame).to_have_attribute("data-state", "ready")
+
+
+def test_a_view_is_kept_renamed_and_deleted(patient):
+    visitor = patient("phone")
+    page = visitor.go("/?type=image")
+    visitor.press(page.locator("details.views summary"))
+    visitor.press(page.get_by_role("link", name="Saved views"))
+    page.get_by_label("Keep these filters as").fill("Pictures")
+    visitor.press(page.get_by_role("button", name="Save the view"))
+    expect(page.locator("details.views summary")).to_have_text("Pictures")
+    visitor.go("/views/")
+    mine = page.locator(".saved-views li").filter(has=page.get_by_role("textbox"))
+    mine.get_by_role("textbox").fill("Only pictures")
+    visitor.press(mine.get_by_role("button", name="Save"))
+    expect(page.get_by_role("link", name="Only pictures")).to_be_visible()
+    visitor.press(mine.get_by_role("button", name="Delete"))
+    expect(mine).to_have_count(0)
+
+
+def test_a_cure_works_from_its_line(patient):
+    visitor = patient("phone")
+    page = visitor.go("/?q=Borrowed+this+corner")
+    visitor.press(page.locator("#contact .frame .frame-open").first)
+    line = page.locator(".checks [data-check=handle]")
+    visitor.press(line.get_by_role("button", name="Send to compose"))
+    expect(said(page)).to_contain_text("Sent to compose")
+    visitor.press(page.locator("#tray").get_by_role("button", name="Undo"))
+    expect(line).to_be_visible()
+
+
 def test_the_twenty_days_are_explained_on_a_page_before_the_click(visit, stock):
     visitor, row = visit(**PLAIN["phone"]), stock.take(kind="image", discount=True)
     page = open_post(visitor, row)
