@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import Eyes
 from tests.browser.conftest import DESKTOP, PHONE, escape, until
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
@@ -165,6 +166,7 @@ def test_a_voice_is_converted_and_can_be_heard_beside_the_first(visit, loupe):
 
 def test_public_and_the_twenty_days_of_a_discounted_item(visit, stock):
     visitor, row = visit(), stock.take(kind="image", discount=True)
+    eyes = Eyes(visitor)
     page = open_post(visitor, row)
     with visitor.without_reload():
         page.keyboard.press("p")
@@ -175,6 +177,8 @@ def test_public_and_the_twenty_days_of_a_discounted_item(visit, stock):
         expect(tray(page)).to_contain_text("Made public")
         page.keyboard.press("Shift+Enter")
         expect(here(page).locator(".tools:not([hidden])")).to_contain_text("Public until", timeout=10_000)
+        eyes.look("locked public")
+    assert eyes.found == []
 
 
 def test_public_and_private_again(visit, stock):

@@ -10,7 +10,8 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DESKTOP, Visitor, until
+from tests.browser.axe import Eyes
+from tests.browser.conftest import DESKTOP, Visitor, escape, until
 from tests.running import ROOT, Running, environment, free_port, prepare
 
 HASTE = "6"  # of both sides: what takes a minute takes ten seconds
@@ -63,6 +64,7 @@ def loupe(filled, service, tmp_path_factory):
 
 def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, service):
     visitor = visit()
+    eyes = Eyes(visitor)
     page = visitor.go("/setup/")
     steps = page.locator("#steps")
     expect(steps).to_contain_text("0 of 6 done")
@@ -99,6 +101,13 @@ def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, servic
     expect(missing).to_have_count(1)
     expect(missing).to_contain_text("billing:write missing. Topping up and auto-reload are switched off.")
     expect(page.locator("#banners")).not_to_contain_text("rejects")
+
+    # a question that only a key has
+    page.locator("[data-ask][href='/settings/keys/removal/']").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    eyes.look("removing the key")
+    assert eyes.found == []
+    escape(page)
 
     # the steps are done as far as the service's own account has them
     state.get_by_role("link", name="Go on setting up").click()

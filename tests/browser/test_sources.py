@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import Eyes
 from tests.browser.conftest import WAYS, until
 
 IDS = "all => all.map(one => one.id)"
@@ -53,6 +54,7 @@ def test_a_persona_is_synced_from_the_source_posts(visit, way, name):
 @pytest.mark.parametrize(("way", "name"), [("mouse", "Marlow Street"), ("phone-keys", "Ines Calder")])
 def test_on_the_personas_page_a_second_sync_says_why_it_is_skipped(visit, way, name):
     visitor = visit(**WAYS[way])
+    eyes = Eyes(visitor)
     page = visitor.go("/personas/")
     visitor.press(page.get_by_role("navigation", name="Personas").get_by_role("link", name=re.compile(name)))
     expect(page.get_by_role("heading", name=name, level=2)).to_be_visible()
@@ -72,6 +74,9 @@ def test_on_the_personas_page_a_second_sync_says_why_it_is_skipped(visit, way, n
             expect(row).to_contain_text(
                 re.compile(r"Skipped: once every 15 minutes. Next at \d\d:\d\d"), timeout=60_000
             )
+        if way == "mouse":
+            eyes.look("sync skipped")
+    assert eyes.found == []
 
 
 @pytest.mark.parametrize("way", ["keys", "phone-touch"])

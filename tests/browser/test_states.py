@@ -1,10 +1,11 @@
 """Every state of the design's section 4, made by the sandbox's own levers and seen in a browser, and by axe.
 
-Where another file of these already makes and sees one, `ELSEWHERE` names the test.
+Where another file of these already makes one, `ELSEWHERE` names the test that looks at it.
 """
 
 import re
 from importlib import import_module
+from inspect import getsource
 
 import pytest
 from playwright.sync_api import expect
@@ -23,9 +24,9 @@ ELSEWHERE = {
     "conflict": "test_desk.test_the_second_is_told_in_place_who_was_first",
     "stale": "test_desk.test_what_was_made_anew_meanwhile_is_shown_on_request",
     "locked public": "test_focus.test_public_and_the_twenty_days_of_a_discounted_item",
-    "sync skipped": "test_sources",
-    "first use": "test_setup_flow",
-    "no match": "test_queue.test_filters_and_search_narrow_it_down",
+    "sync skipped": "test_sources.test_on_the_personas_page_a_second_sync_says_why_it_is_skipped",
+    "first use": "test_accessibility.test_a_workspace_of_ones_own_with_nothing_in_it",
+    "no match": "test_accessibility.test_the_queue",
 }
 SEEN: set[str] = set()
 
@@ -295,9 +296,9 @@ def test_the_table_is_clear(visit, levers, watch):
 
 
 def test_every_state_is_seen_somewhere(request):
-    for place in ELSEWHERE.values():
-        file, _, name = place.partition(".")
-        assert not name or hasattr(import_module(f"tests.browser.{file}"), name), place
+    for state, place in ELSEWHERE.items():
+        file, name = place.split(".")
+        assert f'.look("{state}")' in getsource(getattr(import_module(f"tests.browser.{file}"), name)), state
     chosen = {item.name for item in request.session.items if item.path == request.path}
     if chosen >= {name for name in globals() if name.startswith("test_")}:  # else some were left to others
         assert SEEN | set(ELSEWHERE) == STATES
