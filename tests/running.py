@@ -93,7 +93,7 @@ class Running:
         self.asked: subprocess.Popen | None = None
         self.wait_until_ready()
 
-    def wait_until_ready(self, seconds: float = 40) -> None:
+    def wait_until_ready(self, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
