@@ -12,6 +12,7 @@ from reviewqueue.sandbox.app import Sandbox
 from reviewqueue.upstream import transport
 from reviewqueue.upstream.media import download as fetch
 from reviewqueue.upstream.reelmirror.client import ReelMirror
+from reviewqueue.upstream.retries import RetryBudget
 
 # The sandbox answers in the same process; nothing is ever looked up under this name.
 SANDBOX_URL = "http://sandbox.invalid/api"
@@ -49,17 +50,24 @@ def key_of(workspace: Workspace) -> UpstreamKey:
     return key
 
 
-def client_for(key: UpstreamKey, *, observe=None) -> ReelMirror:
-    """A client under this key. `observe` sees every exchange, without the key. Raises NoKey."""
+def client_for(key: UpstreamKey, **options) -> ReelMirror:
+    """A client under this key. `options` are those of upstream.transport.Transport. Raises NoKey."""
     try:
         secret = vault.open_sealed(key.secret)
-        return client_with(secret, is_sandbox=key.workspace.is_sandbox, observe=observe)
+        retries = retries_under(key.fingerprint)
+        return client_with(secret, is_sandbox=key.workspace.is_sandbox, retries=retries, **options)
     except (vault.Unreadable, ValueError) as error:  # ValueError: it cannot stand in a header
         raise NoKey(str(error)) from None
 
 
-def client_with(secret: str, *, is_sandbox: bool, observe=None) -> ReelMirror:
-    options = {"observe": observe, "total_seconds": request_seconds()}
+@lru_cache(maxsize=1024)
+def retries_under(fingerprint: str) -> RetryBudget:
+    """What this process may still try again of its reads under a key."""
+    return RetryBudget()
+
+
+def client_with(secret: str, *, is_sandbox: bool, **options) -> ReelMirror:
+    options = {"total_seconds": request_seconds(), "faster": settings.TIME_SCALE, **options}
     if is_sandbox:
         return ReelMirror(SANDBOX_URL, secret, transport=transport.in_process(sandbox()), **options)
     return ReelMirror(settings.REELMIRROR_URL, secret, schedule_with=settings.REELMIRROR_SCHEDULE, **options)

@@ -27,6 +27,14 @@ def _no_hints(request):
         yield
 
 
+@pytest.fixture(autouse=True)
+def _own_retries():
+    """Keys are alike in all tests; what one has tried again is not taken from the next."""
+    from reviewqueue import gateway
+
+    gateway.retries_under.cache_clear()
+
+
 @pytest.fixture
 def workspace(db):
     return factories.make_workspace()

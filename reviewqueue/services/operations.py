@@ -251,7 +251,7 @@ def send(operation_id, *, at: datetime | None = None) -> bool:
     try:
         check_in_time(operation)
         check_may_go(operation)
-        line = wire.open_wire(operation.workspace)
+        line = wire.open_wire(operation.workspace, class_of(operation))
         gate.check(operation, KINDS[operation.kind], line)
         deadline = claim(operation)
     except Waits as later:
@@ -314,9 +314,14 @@ def check_may_go(operation: Operation) -> None:
         raise Blocked("key", "The service rejected the API key.")
     if key.opened_at is not None:  # half open, too: the one look that may be made is the poller's
         raise Waits(pace(5), "The service does not answer.")
-    given = rates.grant(key.fingerprint, 1 + kind.reads, "decide" if operation.hold_id else "wait")
+    given = rates.grant(key.fingerprint, 1 + kind.reads, class_of(operation))
     if not given.given:
         raise Waits(given.wait_seconds, "Waiting for the service’s request limit.")
+
+
+def class_of(operation: Operation) -> str:
+    """Whose part of the key's minute it takes: decisions come first."""
+    return "decide" if operation.hold_id else "wait"
 
 
 def wait_for_items(operation: Operation) -> None:
@@ -612,7 +617,8 @@ def postpone_after(operation: Operation, line, error: Exception) -> None:
     elif isinstance(error, errors.NotFound):
         refuse(operation, "It is no longer there at the service.", error=error)
     else:
-        postpone(operation, getattr(error, "wait", 0) or pace(5), str(error))
+        at_least = pace(getattr(error, "retry_after", 0) or 5)
+        postpone(operation, getattr(error, "wait", 0) or at_least, str(error))
 
 
 def block(operation: Operation, stop: Blocked) -> None:

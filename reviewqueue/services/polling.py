@@ -326,7 +326,8 @@ def look(watch_id, *, at: datetime | None = None, hinted: bool = False) -> bool:
             put_off(watch, 3600, watches.LACKS_SCOPE)
         else:
             far = min(600, 5 * 2**watch.failures)
-            put_off(watch, max(far, getattr(error, "wait", 0)), str(error))
+            asked = getattr(error, "wait", 0) or getattr(error, "retry_after", 0)
+            put_off(watch, max(far, asked), str(error))
     else:
         finish(watch, again)
     return True

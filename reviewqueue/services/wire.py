@@ -10,13 +10,21 @@ from reviewqueue.upstream import errors
 
 @dataclass
 class Wire:
-    """A client under a workspace's key; every exchange is kept in `exchanges`."""
+    """A client under a workspace's key; every exchange is kept in `exchanges`.
+
+    `klass`: whose part of the key's minute a read takes when it is tried again.
+    """
 
     key: UpstreamKey
+    klass: str = "poll"
     exchanges: list = field(default_factory=list)
 
     def __post_init__(self):
-        self.api = gateway.client_for(self.key, observe=self._observe)
+        self.api = gateway.client_for(self.key, observe=self._observe, may_repeat=self._may_repeat)
+
+    def _may_repeat(self) -> bool:
+        """Every further attempt is paid for like the first."""
+        return rates.grant(self.key.fingerprint, 1, self.klass).given
 
     def _observe(self, exchange) -> None:
         self.exchanges.append(exchange)
@@ -46,6 +54,7 @@ class Wire:
 
     def spend(self, klass: str, cost: int = 1) -> None:
         """Take requests from the key's minute before making them. Raises NoRoom."""
+        self.klass = klass
         given = rates.grant(self.key.fingerprint, cost, klass)
         if not given.given:
             raise NoRoom(given.wait_seconds)
@@ -59,8 +68,8 @@ class NoRoom(Exception):
         super().__init__(f"no room for {wait_seconds:.1f} s")
 
 
-def open_wire(workspace: Workspace) -> Wire:
+def open_wire(workspace: Workspace, klass: str = "poll") -> Wire:
     """Raises gateway.NoKey."""
     key = gateway.key_of(workspace)
     key.workspace = workspace
-    return Wire(key)
+    return Wire(key, klass)

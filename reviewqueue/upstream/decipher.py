@@ -13,6 +13,7 @@ from reviewqueue.upstream.errors import (
     OutcomeUnknown,
     Redirected,
     Throttled,
+    TooLarge,
     Unreadable,
     UpstreamError,
 )
@@ -23,6 +24,7 @@ from reviewqueue.upstream.text import storable, storable_json
 LONGEST_INTEGER = 20  # digits; a longer one becomes null
 LONGEST_MESSAGE = 2000
 LONGEST_CODE = 100
+LEFT_ALONE = {"SERVICE_UNAVAILABLE": 60.0}  # seconds (contracts, "Errors")
 
 Clean = Callable[[str], str]
 
@@ -66,7 +68,8 @@ def _accepted(answer: Answer, status: int, needs_body: bool) -> Reply | Upstream
     if _envelope(body):
         needs_body, trouble = True, "it holds an error"
     if trouble and needs_body:
-        return Unreadable(f"Accepted ({status}), but the answer cannot be used: {trouble}.", status=status)
+        kind = TooLarge if answer.oversize else Unreadable
+        return kind(f"Accepted ({status}), but the answer cannot be used: {trouble}.", status=status)
     return Reply(status, safe_headers(answer.headers), body)
 
 
@@ -76,8 +79,10 @@ def _error(answer: Answer, status: int, clean: Clean) -> UpstreamError:
     except ValueError:
         envelope = None
     if envelope is None:
-        kind = GatewayFailure if status >= 500 else OutcomeUnknown
-        return kind(f"Answered {status}, without a reason.", status=status)
+        said = f"Answered {status}, without a reason."
+        if status >= 500:
+            return GatewayFailure(said, status=status, retry_after=_retry_after(answer, ""))
+        return OutcomeUnknown(said, status=status)
 
     def tidy(text: str) -> str:
         return clean(storable(text))[:LONGEST_MESSAGE]
@@ -88,8 +93,16 @@ def _error(answer: Answer, status: int, clean: Clean) -> UpstreamError:
         details = envelope.get("details")
         details = storable_json(details, tidy) if isinstance(details, dict) else {}
         return REFUSALS[status](message, status=status, code=code, details=details)
-    kind = GatewayFailure if status >= 500 else OutcomeUnknown
-    return kind(message, status=status, code=code)
+    if status >= 500:
+        retry_after = _retry_after(answer, code)
+        return GatewayFailure(message, status=status, code=code, retry_after=retry_after)
+    return OutcomeUnknown(message, status=status, code=code)
+
+
+def _retry_after(answer: Answer, code: str) -> float:
+    """Seconds for which it asks to be left alone: its header, or what its pages say of the code; else 0."""
+    asked = {name: answer.headers[name] for name in ("retry-after", "date") if name in answer.headers}
+    return seconds_until_reset(asked, answer.received_at) or LEFT_ALONE.get(code, 0.0)
 
 
 def _body(answer: Answer) -> Any:

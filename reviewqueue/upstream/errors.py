@@ -127,7 +127,14 @@ class OutcomeUnknown(UpstreamError):
 
 
 class GatewayFailure(OutcomeUnknown):
-    """5xx, with or without an envelope: a gateway may answer so for a server that did the work."""
+    """5xx, with or without an envelope: a gateway may answer so for a server that did the work.
+
+    `retry_after`: for how many seconds the service asks to be left alone, or 0.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float = 0.0, **facts: Any):
+        super().__init__(message, **facts)
+        self.retry_after = retry_after
 
 
 class Broken(OutcomeUnknown):
@@ -142,6 +149,10 @@ class Unreadable(OutcomeUnknown):
     """A 2xx whose body cannot be used: empty, cut off, too large, not JSON, or of another shape."""
 
     accepted = True
+
+
+class TooLarge(Unreadable):
+    """A 2xx with more in it than is ever read: it would be so again."""
 
 
 class Redirected(OutcomeUnknown):

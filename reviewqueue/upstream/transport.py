@@ -10,6 +10,7 @@ our own sockets, which is how we know whether a byte has left and how much time 
 """
 
 import functools
+import itertools
 import json as jsonlib
 import logging
 import random
@@ -28,9 +29,17 @@ import httpx
 
 from reviewqueue.upstream.addresses import Address, resolve
 from reviewqueue.upstream.decipher import decipher
-from reviewqueue.upstream.errors import Broken, GatewayFailure, NotSent, UpstreamError
+from reviewqueue.upstream.errors import (
+    Broken,
+    GatewayFailure,
+    NotSent,
+    TooLarge,
+    Unreadable,
+    UpstreamError,
+)
 from reviewqueue.upstream.exchange import Answer, Exchange, Reply, read_rate, safe_headers
 from reviewqueue.upstream.redaction import redact
+from reviewqueue.upstream.retries import RetryBudget
 from reviewqueue.upstream.text import storable
 
 logger = logging.getLogger(__name__)
@@ -39,8 +48,10 @@ USER_AGENT = "Loupe"
 MAX_BYTES = 2 * 1024 * 1024
 KEPT_CHARACTERS = 64 * 1024
 READ_BYTES = 64 * 1024
-FIRST_PAUSE_SECONDS = 0.5
+READ_ATTEMPTS = 4
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 20.0
 
+WORTH_ANOTHER_READ = (NotSent, GatewayFailure, Broken, Unreadable)
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 OUT_OF_TIME = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
 
@@ -58,7 +69,8 @@ class Transport:
     `base_url`: such as https://reelmirror.com/api. `transport`: an httpx transport to use in place of
     sockets (WSGITransport for the sandbox, MockTransport in tests). `observe` is called once with the
     Exchange of every attempt, whatever came of it. `read_attempts`: how often a GET is tried within
-    `total_seconds`; `sleep` waits between them.
+    `total_seconds`, as long as `retries` lasts and `may_repeat()`, asked before each further attempt, says
+    yes. `faster` divides the pauses between them, which `sleep` waits.
     """
 
     def __init__(
@@ -71,7 +83,10 @@ class Transport:
         connect_seconds: float = 5,
         total_seconds: float = 30,
         max_bytes: int = MAX_BYTES,
-        read_attempts: int = 2,
+        read_attempts: int = READ_ATTEMPTS,
+        retries: RetryBudget | None = None,
+        may_repeat: Callable[[], bool] = lambda: True,
+        faster: float = 1.0,
         sleep: Callable[[float], object] = time.sleep,
     ):
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", base_url):
@@ -86,6 +101,9 @@ class Transport:
         self._total_seconds = total_seconds
         self._max_bytes = max_bytes
         self._read_attempts = read_attempts
+        self._retries = retries or RetryBudget()
+        self._may_repeat = may_repeat
+        self._faster = faster
         self._sleep = sleep
 
     def __repr__(self) -> str:
@@ -111,7 +129,8 @@ class Transport:
 
         `path` begins with a slash and is already quoted. `files`: field name → (file name, bytes, type).
         `deadline`, by time.monotonic(), is the last moment for the first byte. `anonymous` leaves the key
-        out. A GET is tried again after NotSent, GatewayFailure and Broken; nothing else ever is.
+        out. A GET is tried again where that may help (`WORTH_ANOTHER_READ`); nothing else ever is. A 429 is
+        not: the whole key rests then, and whoever asked knows until when.
         """
         call = Call(
             method=method,
@@ -125,16 +144,36 @@ class Transport:
             anonymous=anonymous,
         )
         until = time.monotonic() + self._total_seconds
-        attempts = self._read_attempts if method == "GET" else 1
-        for attempt in range(1, attempts + 1):
+        return self._read(call, until) if method == "GET" else self._attempt(call, until)
+
+    def _read(self, call: "Call", until: float) -> Reply:
+        self._retries.earn()
+        for attempt in itertools.count(1):
             try:
                 return self._attempt(call, until)
-            except (NotSent, GatewayFailure, Broken):
-                pause = random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt)  # noqa: S311
-                if attempt == attempts or time.monotonic() + pause >= until:
+            except WORTH_ANOTHER_READ as error:
+                if attempt >= self._read_attempts or not self._wait_to_repeat(error, attempt, call, until):
                     raise
-            self._sleep(pause)
-        raise AssertionError("read_attempts must be at least 1")
+        raise AssertionError("unreachable")
+
+    def _wait_to_repeat(self, error: UpstreamError, attempt: int, call: "Call", until: float) -> bool:
+        """Wait until the read may be tried again. False: it may not."""
+        pause = self._pause(error, attempt)
+        latest = until if call.deadline is None else min(until, call.deadline)
+        if isinstance(error, TooLarge) or pause is None or time.monotonic() + pause >= latest:
+            return False
+        if not self._retries.take():
+            return False
+        self._sleep(pause)
+        return self._may_repeat()
+
+    def _pause(self, error: UpstreamError, attempt: int) -> float | None:
+        """As long as the service asks for, else any time up to a bound that doubles; None if too long."""
+        asked = error.retry_after if isinstance(error, GatewayFailure) else 0.0
+        if asked > LONGEST_PAUSE_SECONDS:
+            return None
+        most = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+        return (asked + random.uniform(0, most)) / self._faster  # noqa: S311
 
     def _attempt(self, call: "Call", until: float) -> Reply:
         # Errors are made from text and raised out here, so that no traceback reaches into a frame where

@@ -181,7 +181,7 @@ class Service:
         rows = rows[max(0, there - offset - limit) : max(0, there - offset)]
         return types.Page(items=tuple(self.post(job) for job in reversed(rows)), count=there)
 
-    def client(self, key=None, *, observe=None):
+    def client(self, key=None, *, observe=None, **_options):
         """Stands where gateway.client_for stands."""
 
         def asked(answer):

@@ -693,3 +693,40 @@ def test_of_many_pollers_at_once_one_looks(service):
     watch = watches.add(workspace.pk, "balance", soon=True)
     assert sum(from_threads(6, lambda _: polling.look(watch.pk, hinted=True))) == 1
     assert service.asked == ["/v1/billing/balance"]
+
+
+# ---- reads that are tried again ------------------------------------------------------------------------
+
+
+def stamps_of(workspace) -> int:
+    return len(RateBudget.objects.get(pk=key_of(workspace).fingerprint).stamps)
+
+
+def test_each_attempt_of_a_read_is_paid_for_from_the_keys_minute(service, workspace, ines):
+    service.instead = (502, {}, b"bad gateway")
+    watch = look(watches.add(workspace.pk, "balance"))
+    assert len(service.asked) == stamps_of(workspace) == 4
+    assert (watch.failures, key_of(workspace).failures) == (1, 1)  # one look, however often it was tried
+
+
+def test_without_room_in_the_minute_nothing_is_tried_again(service, workspace, ines):
+    service.instead = (502, {}, b"bad gateway")
+    rates.grant(key_of(workspace).fingerprint, 54, "decide")
+    look(watches.add(workspace.pk, "balance"))
+    assert len(service.asked) == 1
+    assert stamps_of(workspace) == 55
+
+
+def test_a_service_that_is_away_is_not_asked_more_often(service, workspace, ines):
+    service.instead = (502, {}, b"bad gateway")
+    for _ in range(20):
+        look(watches.add(workspace.pk, "balance", soon=True))
+        UpstreamKey.objects.update(opened_at=None, failures=0)
+    assert 20 < len(service.asked) <= 20 * 1.1 + 3
+
+
+def test_how_long_it_asks_to_be_left_alone_is_kept(service, workspace, ines):
+    service.instead = (503, {"Retry-After": "60"}, b"")
+    watch = look(watches.add(workspace.pk, "balance"))
+    assert len(service.asked) == 1
+    assert timedelta(seconds=55) < watch.poll_at - now() <= timedelta(seconds=60)

@@ -365,47 +365,6 @@ def test_every_exchange_carries_the_reading_of_the_limits():
     assert (partly.limit, partly.remaining, partly.reset_in_seconds) == (None, 0, None)
 
 
-# -- reads are tried again, writes never
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [httpx.ConnectError("no"), httpx.ReadError("reset"), httpx.Response(502, text="bad gateway")],
-    ids=["not sent", "broken", "gateway"],
-)
-def test_a_read_is_tried_again(failure):
-    pauses = []
-    api = client(failure, {"data": [], "count": 0}, sleep=pauses.append)
-    assert api.personas.list().count == 0
-    assert len(api.script.requests) == 2
-    assert len(pauses) == 1
-    assert 0 <= pauses[0] <= 1
-
-
-def test_a_read_is_given_up_after_its_attempts():
-    api = client(httpx.Response(502), read_attempts=3)
-    with pytest.raises(errors.GatewayFailure):
-        api.personas.list()
-    assert len(api.script.requests) == 3
-
-
-@pytest.mark.parametrize(
-    "answer", [error(429), error(404), httpx.Response(200, text="?"), httpx.ReadTimeout("slow")]
-)
-def test_a_read_is_not_tried_again_when_that_would_not_help(answer):
-    api = client(answer)
-    with pytest.raises(errors.UpstreamError):
-        api.posts.get(POST_ID)
-    assert len(api.script.requests) == 1
-
-
-def test_attempts_share_one_total_time():
-    api = client(httpx.Response(502), read_attempts=50, total_seconds=0.0)
-    with pytest.raises(errors.NotSent):
-        api.personas.list()
-    assert api.script.requests == []
-
-
 # -- one write has a documented exception
 
 
