@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import transaction
@@ -225,31 +226,52 @@ def somebody_to_greet(*, anyone: bool = False) -> User | None:
 
 
 def try_key(key: UpstreamKey) -> None:
-    """One read that costs nothing and tells the most: the list of keys, where ours shows its scopes.
+    """Whether the key works and the service is there, by reads that cost nothing. Raises errors of the tree.
 
-    Raises errors of the tree. A 403 here still proves that the key works (contracts: listApiKeys needs no
-    scope, but whether a key may list keys is not stated).
+    While the key is rejected or the service away that is one read of the balance (reliability note 3.7). Else
+    it is the list of keys, where ours shows its scopes; whether a key may list keys is not stated (contracts:
+    listApiKeys), so only the balance proves it rejected.
     """
-    line = wire.open_wire(key.workspace)
-    granted = key.scopes
+    line = wire.open_wire(key.workspace, once=True)
+    was_rejected = key.state == UpstreamKey.State.REJECTED
     try:
-        keys = line.api.keys.list()
-    except errors.Forbidden:
-        line.learn(None)
+        if was_rejected or key.opened_at is not None:
+            granted = key.scopes
+            prove(line)
+        else:
+            granted = scopes_under(line)
     except errors.UpstreamError as error:
         line.learn(error)
         UpstreamKey.objects.filter(pk=key.pk).update(checked_at=now(), trouble=str(error)[:300])
         raise
-    else:
-        line.learn(None)
-        secret = vault.open_sealed(key.secret)
-        ours = [row for row in keys.items if row.key_prefix and secret.startswith(row.key_prefix)]
-        granted = list(ours[0].scopes) if len(ours) == 1 else None
+    line.learn(None)
     UpstreamKey.objects.filter(pk=key.pk).update(
         checked_at=now(), scopes=granted, state=UpstreamKey.State.WORKING, trouble=""
     )
+    if was_rejected and granted is None:
+        watches.add(key.workspace_id, "key", soon=True)
     scopes.bump(key.workspace_id)
     waiting = key.workspace.operations.filter(state="blocked", blocked_by="key").select_related(
         "workspace", "post"
     )
     operations.release(waiting)
+
+
+def prove(line) -> None:
+    """One read that a service in its right mind answers; a 403 proves the key as well."""
+    with suppress(errors.Forbidden):
+        line.api.billing.balance()
+
+
+def scopes_under(line) -> list[str] | None:
+    """The scopes of our key, or None if they cannot be told for sure."""
+    try:
+        keys = line.api.keys.list()
+    except errors.Forbidden:  # which proves that it works
+        return line.key.scopes
+    except errors.KeyRejected:
+        prove(line)
+        return line.key.scopes
+    secret = vault.open_sealed(line.key.secret)
+    ours = [row for row in keys.items if row.key_prefix and secret.startswith(row.key_prefix)]
+    return list(ours[0].scopes) if len(ours) == 1 else None

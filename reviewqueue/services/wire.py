@@ -12,15 +12,17 @@ from reviewqueue.upstream import errors
 class Wire:
     """A client under a workspace's key; every exchange is kept in `exchanges`.
 
-    `klass`: whose part of the key's minute a read takes when it is tried again.
+    `klass`: whose part of the key's minute a read takes when it is tried again; `once`: it never is.
     """
 
     key: UpstreamKey
     klass: str = "poll"
+    once: bool = False
     exchanges: list = field(default_factory=list)
 
     def __post_init__(self):
-        self.api = gateway.client_for(self.key, observe=self._observe, may_repeat=self._may_repeat)
+        options = {"read_attempts": 1} if self.once else {"may_repeat": self._may_repeat}
+        self.api = gateway.client_for(self.key, observe=self._observe, **options)
 
     def _may_repeat(self) -> bool:
         """Every further attempt is paid for like the first."""
@@ -68,8 +70,8 @@ class NoRoom(Exception):
         super().__init__(f"no room for {wait_seconds:.1f} s")
 
 
-def open_wire(workspace: Workspace, klass: str = "poll") -> Wire:
+def open_wire(workspace: Workspace, klass: str = "poll", *, once: bool = False) -> Wire:
     """Raises gateway.NoKey."""
     key = gateway.key_of(workspace)
     key.workspace = workspace
-    return Wire(key, klass)
+    return Wire(key, klass, once)

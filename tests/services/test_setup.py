@@ -1,12 +1,14 @@
 """The way from the sandbox to a real key: entering it, trying it, what it lacks, and leaving the sandbox."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from reviewqueue import gateway, vault
+from reviewqueue.clock import now
 from reviewqueue.models import Event, MediaFile, Operation, UpstreamKey, User, Workspace
 from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import polling, setup
@@ -107,6 +109,54 @@ def test_what_came_of_trying_is_said(service, answer, error, state):
     assert key.trouble
     assert key.checked_at
     assert scripted.KEY not in key.trouble
+
+
+def test_a_key_that_is_refused_its_own_list_is_rejected_only_if_the_balance_says_so_too(service):
+    key = unchecked(service)
+    service.says["/v1/api-keys"] = scripted.problem(401)
+    service.says["/v1/billing/balance"] = {"balance_cents": 777}
+    setup.try_key(key)
+    key.refresh_from_db()
+    assert (key.state, key.scopes, key.trouble) == ("working", None, "")
+    assert service.asked == ["/v1/api-keys", "/v1/billing/balance"]
+    assert not Event.objects.filter(name="key.rejected").exists()
+
+
+@pytest.mark.parametrize("facts", [{"state": "rejected"}, {"opened_at": now() - timedelta(seconds=31)}])
+@pytest.mark.parametrize("answer", [{"balance_cents": 777}, scripted.problem(403)], ids=["200", "403"])
+def test_whether_it_is_put_right_is_asked_with_one_read_of_the_balance(service, facts, answer):
+    key = unchecked(service)
+    UpstreamKey.objects.update(**{"state": "working", "scopes": ["content:read"], **facts})
+    key.refresh_from_db()
+    service.says["/v1/billing/balance"] = answer
+    setup.try_key(key)
+    key.refresh_from_db()
+    assert (key.state, key.opened_at, key.scopes) == ("working", None, ["content:read"])
+    assert service.asked == ["/v1/billing/balance"]
+
+
+@pytest.mark.parametrize("facts", [{"state": "rejected"}, {"opened_at": now() - timedelta(seconds=31)}])
+def test_that_read_is_never_tried_again(service, facts):
+    key = unchecked(service)
+    UpstreamKey.objects.update(**{"state": "working", "scopes": ["content:read"], **facts})
+    key.refresh_from_db()
+    service.instead = (502, {}, b"")
+    with pytest.raises(errors.GatewayFailure):
+        setup.try_key(key)
+    assert service.asked == ["/v1/billing/balance"]
+
+
+def test_a_key_whose_scopes_were_never_told_tells_them_once_it_works(service):
+    key = unchecked(service)
+    UpstreamKey.objects.update(state="rejected")
+    service.says["/v1/billing/balance"] = {"balance_cents": 777}
+    service.says["/v1/api-keys"] = [api_key()]
+    for _ in range(2):
+        scripted.look(key.workspace, "key")
+    key.refresh_from_db()
+    assert (key.state, key.scopes) == ("working", ["content:read"])
+    assert service.asked == ["/v1/billing/balance", "/v1/api-keys"]
+    assert not key.workspace.watches.filter(kind="key").exists()
 
 
 def test_a_working_key_lets_go_what_waited_for_one(service):
