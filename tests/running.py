@@ -1,5 +1,6 @@
 """The real program on a port of its own: web, worker and poller over a copy of a filled data folder."""
 
+import ctypes
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PR_SET_PDEATHSIG = 1
 SPEED = "30"  # the sandbox's; images take about a second
 # Answers questions one after the other: a line of JSON each, code to run and what it printed.
 ANSWER = """
@@ -29,6 +31,18 @@ for question in sys.stdin:
     connections.close_all()
     print(json.dumps([printed.getvalue(), wrong]), flush=True)
 """
+
+
+def dies_with_us(how: int = signal.SIGTERM):
+    """For `preexec_fn` (Linux): the child gets this signal when the thread that starts it is gone."""
+    us, libc = os.getpid(), ctypes.CDLL(None)
+
+    def bind() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, how)
+        if os.getppid() != us:  # gone already
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return bind
 
 
 def free_port() -> int:
@@ -57,6 +71,7 @@ def manage(env: dict[str, str], *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=dies_with_us(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -89,6 +104,7 @@ class Running:
             stdout=self.output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=dies_with_us(),
         )
         self.asked: subprocess.Popen | None = None
         self.wait_until_ready()

@@ -40,9 +40,7 @@ def main() -> int:
         parser.error(
             f"at more than {FASTEST:g} times the usual pace late effects come after the settling time"
         )
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # so that what was started is ended as after Ctrl-C
+    signal.signal(signal.SIGTERM, leave)
     if given.small or given.mistakes:
         return 0 if side_by_side(small() if given.small else []) else 1
     results = [one(given, seed) for seed in given.seed or [1]]

@@ -6,6 +6,7 @@ A folder that was filled before is used as it is, so that several campaigns can 
 import contextlib
 import json
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 import psycopg
 
 from tests.campaign import storm
-from tests.running import ROOT, Running, environment, free_port, manage
+from tests.running import ROOT, Running, dies_with_us, environment, free_port, manage
 
 # Fills the desk before the storm; it may take several of the key's minutes.
 MIRROR = """
@@ -157,7 +158,9 @@ def service(folder: Path, needs: dict[str, int], seed: int, time_scale: float) -
     }
     argv = [sys.executable, "-m", "tests.campaign.upstream"]
     argv += [str(part) for pair in given.items() for part in pair]
-    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=dies_with_us(signal.SIGKILL)
+    )
     try:
         key = process.stdout.readline().strip()
         assert key.startswith("rm_"), "the service did not start"

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.running import dies_with_us
+
 ENDS_WITHIN_SECONDS = 120  # after SIGTERM: it stops its program and removes what it made
 
 
@@ -57,6 +59,7 @@ class Crew:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,  # Ctrl-C is for us, who then tell it once
+            preexec_fn=dies_with_us(),
         )
         self.running.add(process)
         if self.over.is_set():

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.campaign import ground, storm
 from tests.campaign.jobs import Crew, Job
 from tests.campaign.silence import Lookout
+from tests.running import ROOT, processes_of, until
 
 CONNECT = "import socket, sys, time; held = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
 CONNECT += "print('connected', flush=True); time.sleep(60)"
@@ -124,3 +126,44 @@ def test_a_backup_is_the_database_of_that_moment(tmp_path):
     ground.put_back(here, copy)
     with contextlib.closing(sqlite3.connect(here.data / "loupe.sqlite3")) as again:
         assert again.execute("SELECT word FROM words").fetchall() == [("old",)]
+
+
+# ---- killed ----------------------------------------------------------------------------------------------
+
+CAMPAIGN = """
+import sys, time
+from pathlib import Path
+from tests.campaign import ground, plan
+with ground.stand(Path(sys.argv[1]), plan.needs(1, ()), 1, 20.0) as here:
+    here.manage("prepare", "--no-sandbox")
+    with here.loupe():
+        print("all runs", flush=True)
+        time.sleep(600)
+"""
+
+
+PARTS = ("manage.py up", "gunicorn", "qcluster", "runpoller", "tests.campaign.upstream")
+
+
+def parts_of(folder: Path) -> set[str]:
+    """Which parts of the campaign in that folder run."""
+    lines = list(processes_of(folder / "data").values())
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = place.read_text().replace("\0", " ")
+            lines += [line] if f"--folder {folder}/" in line else []
+    return {part for part in PARTS if any(part in line for line in lines)}
+
+
+def test_a_campaign_that_is_killed_leaves_no_process_behind(tmp_path):
+    argv = [sys.executable, "-c", CAMPAIGN, str(tmp_path)]
+    campaign = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert campaign.stdout.readline() == "all runs\n"
+        until(lambda: parts_of(tmp_path) == set(PARTS))
+    finally:
+        campaign.kill()
+        campaign.wait()
+        campaign.stdout.close()
+    until(lambda: not parts_of(tmp_path))
+    until(lambda: not processes_of(tmp_path / "data"))
