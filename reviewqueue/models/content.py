@@ -18,6 +18,9 @@ IN_FLIGHT = RawSQL("desk IN ('pending', 'generating')", (), models.BooleanField(
 OPEN = RawSQL("desk IN ('attention', 'held', 'sending', 'publishing')", (), models.BooleanField())
 
 
+GIVEN_UP = {"desk": "attention", "trouble": "stuck", "review_status": "pending_review"}
+
+
 class GeneratedPostQuerySet(models.QuerySet):
     def visible_to(self, member):
         return self.filter(workspace_id=member.workspace_id, deleted_at=None)
@@ -38,8 +41,11 @@ class GeneratedPostQuerySet(models.QuerySet):
 
     def being_made(self):
         """In flight, or so long about it that it lies with people: it may still be finished."""
-        given_up = {"desk": "attention", "trouble": "stuck", "review_status": "pending_review"}
-        return self.filter(models.Q(desk__in=DESK_TABS["generating"]) | models.Q(**given_up))
+        return self.filter(models.Q(desk__in=DESK_TABS["generating"]) | models.Q(**GIVEN_UP))
+
+    def stuck(self):
+        """The second of these."""
+        return self.filter(OPEN, **GIVEN_UP)
 
     def oldest_first(self):
         return self.order_by("made_at", "id")

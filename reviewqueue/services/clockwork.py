@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Now
 from django_q.tasks import async_task
 
 from reviewqueue.clock import claim, database_now, now
@@ -18,6 +19,7 @@ from reviewqueue.services import holds, media, operations, polling, watches
 UNCLAIMED_SECONDS = 2.0
 LOOKS_A_TURN = 8  # hints at once; what is left keeps its place in the ranking
 LEASE_SECONDS = 15  # of the poller that leads
+RENEWALS = 5  # in the time of a lease
 BEAT_SECONDS = 10  # between heartbeats sent through the worker
 
 
@@ -34,6 +36,8 @@ class Chore:
 def turn(*, spare: Callable[[Callable], None], at: datetime | None = None) -> int:
     """Sweep, then hint or do what is due; `spare(call)` runs a call beside the clock. Returns how much."""
     at = at or now()
+    if not is_anything_due(at):
+        return 0
     operations.sweep()
     holds.sweep(at=at)
     found = 0
@@ -46,6 +50,19 @@ def turn(*, spare: Callable[[Callable], None], at: datetime | None = None) -> in
         elif at - hinted_at > timedelta(seconds=UNCLAIMED_SECONDS):
             spare(chore.run)
     return found
+
+
+def is_anything_due(at: datetime) -> bool:
+    """Whether a turn could find anything to do: the one query of a turn in which nothing happens."""
+    parts = (
+        Operation.objects.lapsed(Now()),
+        Operation.objects.due(Now()),
+        holds.over(at),
+        MediaFile.objects.due(at),
+        polling.worth_planning(at),
+    )
+    first, *others = (part.order_by().annotate(one=Value(1)).values_list("one") for part in parts)
+    return first.union(*others, all=True).exists()
 
 
 def due(at: datetime) -> list[Chore]:
@@ -89,6 +106,11 @@ def lead(name: str, holder: str, *, at: datetime | None = None) -> bool:
     Heartbeat.objects.get_or_create(name=name, defaults={"at": at - timedelta(days=1)})
     free = Q(holder=holder) | Q(at__lt=at - claim(LEASE_SECONDS, least=3))
     return bool(Heartbeat.objects.filter(free, name=name).update(at=at, holder=holder))
+
+
+def renew_seconds() -> float:
+    """Between two times that a poller takes or keeps the lease."""
+    return claim(LEASE_SECONDS, least=3).total_seconds() / RENEWALS
 
 
 def beat_through_worker() -> None:

@@ -161,5 +161,8 @@ def _move(hold: Hold, send_at: datetime | None) -> None:
 def sweep(*, at: datetime | None = None) -> int:
     """End holds that hold nothing any more (a first approval has no operation to end it)."""
     at = at or now()
-    over = Hold.objects.filter(state="held", send_at__lt=at).exclude(operations__state="queued")
-    return over.update(state="released", ended_at=at)
+    return over(at).update(state="released", ended_at=at)
+
+
+def over(at: datetime):
+    return Hold.objects.filter(state="held", send_at__lt=at).exclude(operations__state="queued")

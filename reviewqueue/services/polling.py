@@ -85,9 +85,27 @@ def plan(*, at: datetime | None = None) -> list[Candidate]:
     """Everything worth looking at now, the most pressing first."""
     at = at or now()
     found: list[Candidate] = []
-    for key in UpstreamKey.objects.select_related("workspace").filter(upstream="reelmirror"):
+    for key in worth_planning(at).select_related("workspace"):
         found += plan_for(key, at)
     return sorted(found, reverse=True)
+
+
+def worth_planning(at: datetime):
+    """Keys under which something may be due: all others cost a plan one query, however many they are."""
+
+    def there_is(rows):
+        return Exists(rows.filter(workspace=OuterRef("workspace")))
+
+    watched = there_is(scheduled_at(at)) | there_is(Watch.objects.filter(kind="voice"))
+    posts = readable()
+    not_lost = Q(looked_at=None) | Q(looked_at__lte=F("asked_at") + wait(cadence.DAY))
+    made = there_is(posts.in_flight()) | there_is(posts.stuck().filter(not_lost))
+    syncs = there_is(SyncJob.objects.filter(ended_at=None))
+    sent = there_is(OutgoingPost.objects.filter(status="publishing", settled_at=None))
+    something = Q(opened_at=None) & (Q(watched) | Q(made) | Q(syncs) | Q(sent))
+    rejected = Q(state=UpstreamKey.State.REJECTED)
+    keys = UpstreamKey.objects.filter(upstream="reelmirror")
+    return keys.filter((rejected & rates.to_be_probed(at)) | (~rejected & (something | rates.half_open(at))))
 
 
 def plan_for(key: UpstreamKey, at: datetime) -> list[Candidate]:
@@ -117,9 +135,13 @@ def resting_after_failure(workspace: Workspace, at: datetime) -> set[tuple[str, 
 
 
 def scheduled(workspace: Workspace, at: datetime) -> list[Candidate]:
-    free = Q(claimed_until=None) | Q(claimed_until__lt=at)
-    due = workspace.watches.filter(free, poll_at__lte=at).exclude(kind__in=JOBS).order_by("poll_at")[:50]
+    due = scheduled_at(at).filter(workspace=workspace).order_by("poll_at")[:50]
     return [Candidate(RANK.get(watch.kind, 10.0), workspace.pk, watch.kind, watch.subject) for watch in due]
+
+
+def scheduled_at(at: datetime):
+    free = Q(claimed_until=None) | Q(claimed_until__lt=at)
+    return Watch.objects.filter(free, poll_at__lte=at).exclude(kind__in=JOBS)
 
 
 def on_screens(workspace: Workspace, at: datetime) -> set:
@@ -128,13 +150,18 @@ def on_screens(workspace: Workspace, at: datetime) -> set:
     return set(recent.values_list("post_id", flat=True))
 
 
+def readable():
+    """Posts that can be asked for: the list of a persona that is gone cannot be read."""
+    there = Q(persona=None) | Q(persona__gone_at=None)
+    return GeneratedPost.objects.filter(there, deleted_at=None).exclude(upstream_id="")
+
+
 def posts_in_flight(workspace: Workspace, share: float, screens: set, at: datetime) -> list[Candidate]:
     """One candidate a page of a persona's list, or the single post where there is only one on it."""
     posts = list(
-        GeneratedPost.objects.filter(workspace=workspace, deleted_at=None)
+        readable()
+        .filter(workspace=workspace)
         .being_made()
-        .filter(Q(persona=None) | Q(persona__gone_at=None))  # the list of one that is gone cannot be read
-        .exclude(upstream_id="")
         .order_by("asked_at")
         .only("pk", "workspace_id", "persona_id", "asked_at", "made_at", "looked_at", "face")[:2000]
     )

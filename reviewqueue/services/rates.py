@@ -7,11 +7,11 @@ the answers, as others may use the same key.
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from reviewqueue.clock import now, pace, wait
 from reviewqueue.models import RateBudget, UpstreamKey
@@ -230,3 +230,13 @@ def rejected(key: UpstreamKey, reason: str) -> bool:
 
 def probe_due(key: UpstreamKey) -> bool:
     return key.checked_at is None or now() >= key.checked_at + timedelta(seconds=pace(PROBE_EVERY))
+
+
+def to_be_probed(at: datetime) -> Q:
+    """Keys to which `probe_due` applies."""
+    return Q(checked_at=None) | Q(checked_at__lte=at - wait(PROBE_EVERY))
+
+
+def half_open(at: datetime) -> Q:
+    """Keys to which `is_half_open` applies."""
+    return Q(opened_at__lte=at - wait(BREAKER_HALF_OPEN_AFTER))

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 from reviewqueue import tasks
 from reviewqueue.clock import now
-from reviewqueue.models import Heartbeat, Hold, MediaFile, Operation, Watch
-from reviewqueue.services import clockwork, media, operations, watches
+from reviewqueue.models import Heartbeat, Hold, MediaFile, Operation, OutgoingPost, SyncJob, Watch
+from reviewqueue.services import clockwork, media, operations, polling, watches
 from tests import factories, scripted
 from tests.world import from_threads, only_postgresql
 
@@ -149,6 +151,116 @@ def test_late_posts_move_without_a_word_from_the_service(workspace):
     clockwork.refresh_late()
     late.refresh_from_db()
     assert (late.desk, late.trouble) == ("attention", "stuck")
+
+
+# ---- with nothing to do ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def idle(workspace, post):
+    """Plenty of what is over, and watches that are not due yet."""
+    at, later = now(), now() + timedelta(minutes=1)
+    other = factories.make_workspace("Elsewhere")
+    for one in (workspace, other):
+        Watch.objects.create(workspace=one, kind="balance", poll_at=later)
+        Watch.objects.create(workspace=one, kind="catalogue", poll_at=at, claimed_until=later)
+    factories.make_operation(post, by=factories.make_member(workspace), state="succeeded")
+    factories.make_operation(post, kind="reject", by=None, not_before=None)  # held
+    factories.make_file(workspace, state="stored")
+    factories.make_post(post.persona, status="generating", upstream_id="")  # not begun yet
+    return workspace
+
+
+def test_a_turn_with_nothing_to_do_asks_once(idle, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert turn() == []
+
+
+def making(workspace, **facts):
+    at = now() - timedelta(seconds=facts.pop("age", 30))
+    facts = {"status": "generating", "made_at": at, "asked_at": at, **facts}
+    return factories.make_post(workspace.personas.get(), **facts)
+
+
+def stuck(workspace, seconds: float, looked: float):
+    """Given up, and looked at for the last time so long after it was begun."""
+    post = making(workspace, age=seconds)
+    type(post).objects.filter(pk=post.pk).update(
+        desk="attention", trouble="stuck", looked_at=post.asked_at + timedelta(seconds=looked)
+    )
+
+
+def key_is(**facts):
+    return lambda workspace: workspace.keys.update(**facts)
+
+
+AGO, LATER = now() - timedelta(seconds=90), now() + timedelta(days=1)
+SOMETHING = {
+    "an operation": lambda w: due_operation(w.posts.first(), target="another"),
+    "a lapsed lease": lambda w: due_operation(
+        w.posts.first(), state="sending", lease_until=AGO, target="another"
+    ),
+    "a hold that is over": lambda w: Hold.objects.create(
+        workspace=w, member=w.members.first(), what="Approved", send_at=AGO
+    ),
+    "a file": lambda w: factories.make_file(w, state="wanted"),
+    "a look": lambda w: watches.add(w.pk, "transactions"),
+    "a look that was dropped": lambda w: w.watches.filter(kind="catalogue").update(claimed_until=AGO),
+    "a post": making,
+    "a post that is stuck": lambda w: stuck(w, 7000, looked=3000),
+    "a post that was forgotten for days": lambda w: stuck(w, 500_000, looked=3000),
+    "a sync": lambda w: SyncJob.objects.create(
+        workspace=w, persona=w.personas.get(), upstream_id="s1", asked_at=AGO, seen_at=AGO
+    ),
+    "a delivery": lambda w: OutgoingPost.objects.create(
+        workspace=w, upstream_id="o1", status="publishing", asked_at=AGO, seen_at=AGO
+    ),
+    "a voice": lambda w: Watch.objects.create(workspace=w, kind="voice", subject="1", poll_at=LATER),
+    "a rejected key": key_is(state="rejected", checked_at=AGO),
+    "a rejected key that was never tried": key_is(state="rejected", checked_at=None),
+    "a breaker half open": key_is(opened_at=AGO),
+}
+NOTHING = {
+    "a post that is lost": lambda w: stuck(w, 500_000, looked=90_000),
+    "a post of a persona that is gone": lambda w: (making(w), w.personas.update(gone_at=AGO)),
+    "a rejected key, tried just now": key_is(state="rejected", checked_at=now() + timedelta(minutes=5)),
+    "a breaker that is open": key_is(opened_at=now() + timedelta(minutes=5)),
+}
+
+
+@pytest.mark.parametrize("name", SOMETHING)
+def test_a_turn_sees_whatever_there_is_to_do(idle, name):
+    SOMETHING[name](idle)
+    assert clockwork.is_anything_due(now())
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_and_nothing_that_it_would_leave_lying(idle, name, django_assert_num_queries):
+    NOTHING[name](idle)
+    with django_assert_num_queries(1):
+        assert turn() == []
+    assert hinted() == []
+
+
+def test_under_a_key_without_work_nothing_is_asked_beside_one_that_has_some(idle):
+    """One query for all keys, and those of the one that is busy."""
+    watches.add(idle.pk, "transactions")
+    polling.plan()  # the key's minute has its row from now on
+    with CaptureQueriesContext(connection) as alone:
+        assert len(polling.plan()) == 1
+    for _ in range(3):
+        factories.make_workspace("Elsewhere")
+    Watch.objects.exclude(workspace=idle).update(poll_at=LATER)
+    with CaptureQueriesContext(connection) as beside_others:
+        assert len(polling.plan()) == 1
+    assert len(beside_others) == len(alone)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads a few rows without an index")
+def test_that_one_question_walks_no_table_of_posts(db):
+    told = polling.worth_planning(now()).explain()
+    assert "posts_in_flight" in told
+    assert "posts_open" in told
 
 
 # ---- the lease ---------------------------------------------------------------------------------------

@@ -36,10 +36,14 @@ class Command(BaseCommand):
     def run(self, holder: str) -> None:
         beaten_at = late_at = 0.0
         marked_at = -MARK_SECONDS
+        asked_at, leads = 0.0, False
         pause = min(TURN_SECONDS, max(0.05, TURN_SECONDS / settings.TIME_SCALE))
         while not self.stopping.is_set():
             try:
-                if clockwork.lead("poller", holder):
+                if time.monotonic() - asked_at > clockwork.renew_seconds():
+                    asked_at, leads = time.monotonic(), False
+                    leads = clockwork.lead("poller", holder)
+                if leads:
                     if time.monotonic() - marked_at > MARK_SECONDS:
                         restoring.keep_watch(counts=True)
                         marked_at = time.monotonic()
