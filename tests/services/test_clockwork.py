@@ -91,6 +91,18 @@ def test_what_the_worker_leaves_lying_is_done_here(service, workspace, post):
         assert not call()  # the worker wakes up and does them, too
 
 
+def test_an_operation_whose_task_was_lost_is_sent_from_here(workspace, post):
+    """Committed with its hint, and then no task was there: the process died between the two."""
+    at = now()
+    operation = due_operation(post, hinted_at=at)
+    assert turn(at + timedelta(seconds=clockwork.UNCLAIMED_SECONDS)) == []
+    [call] = turn(at + timedelta(seconds=clockwork.UNCLAIMED_SECONDS, milliseconds=1))
+    assert hinted() == []
+    assert call()
+    operation.refresh_from_db()
+    assert operation.fence == 1  # it was prepared
+
+
 def test_a_hint_and_the_poller_together_do_it_once(service, workspace):
     service.says["/v1/billing/balance"] = {"balance_cents": 777}
     watch = watches.add(workspace.pk, "balance")

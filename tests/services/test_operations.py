@@ -494,6 +494,12 @@ def test_a_missing_scope_is_named(oat):
     assert "content:write" in oat.send(operation).reason
 
 
+def test_without_an_account_the_refusal_names_both_cures(oat):
+    operation = approval(oat)
+    oat.sandbox.misbehave("400", match=APPROVE)
+    assert "Connect an account, or send the post to compose" in oat.send(operation).reason
+
+
 # ---- the key ------------------------------------------------------------------------------------
 
 

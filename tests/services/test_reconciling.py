@@ -232,6 +232,16 @@ def test_two_that_fit_are_told_and_the_first_is_taken(oat, later):
     assert "1 more of the same was made, which Loupe did not order" in operation.reason
 
 
+def test_what_automation_may_have_made_is_adopted_with_that_word(oat, later):
+    operation = lost(oat, "generate", "drop_after")
+    oat.workspace.sources.update(automation_mode="auto_clone")
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded"
+    assert "possibly made by the source’s automation" in operation.reason
+
+
 def test_many_unknown_ones_cost_few_requests(oat, later):
     """One walk through the lists serves them all."""
     for _ in range(4):
