@@ -68,3 +68,9 @@ class ManyForm(RejectionForm):
             except ValueError:
                 continue
         return found
+
+
+class StripForm(forms.Form):
+    """`behind`: the last frame on the page, whose followers are to come with the post."""
+
+    behind = forms.UUIDField(required=False)

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviewqueue.forms.queue import QueueFilter
-from reviewqueue.forms.review import DecisionForm, RegenerationForm, RejectionForm
+from reviewqueue.forms.review import DecisionForm, RegenerationForm, RejectionForm, StripForm
 from reviewqueue.models import Decision, GeneratedPost, MediaItem, Operation, SourceMedia
 from reviewqueue.rules import captions, money
 from reviewqueue.rules.preflight import stops
@@ -72,7 +72,8 @@ def review(request, post_id: UUID):
         **article(request.member, post, request.GET),
     }
     if fragments.is_fragment(request):
-        return fragments.page(request, "reviewqueue/review.html", {**context, "hidden": True}, part="article")
+        context |= {"hidden": True, **continuation(request, filters)}
+        return fragments.page(request, "reviewqueue/review.html", context, part="arriving")
     looks.note(request.member, post)
     context |= strip_of(request.member, post, filters)
     context["company"] = looks.Company.of(request.member, post)
@@ -103,9 +104,17 @@ def strip(request, post_id: UUID):
     query = queue.query_of({**filters, "after": ""})
     if not fragments.is_fragment(request):
         return HttpResponseRedirect(f"/review/{post.pk}/{query}")
-    context = {"filters": filters, "query": query}
-    context |= strip_of(request.member, post, filters)
+    context = {"filters": filters, "query": query, **behind(request.member, post, filters)}
     return fragments.page(request, "reviewqueue/review.html", context, part="strip_behind")
+
+
+def continuation(request, filters: dict) -> dict:
+    """The frames behind the last one on the page, where a post is fetched near the end of the strip."""
+    form = StripForm(request.GET)
+    if not form.is_valid() or not form.cleaned_data["behind"]:
+        return {}
+    last = GeneratedPost.objects.visible_to(request.member).filter(pk=form.cleaned_data["behind"]).first()
+    return behind(request.member, last, filters) if last else {}
 
 
 def complete(posts):
@@ -210,25 +219,32 @@ def place(slots: list[Slot], wanted) -> None:
     chosen.shown_take = take if take and take is not chosen.item else None
 
 
+def behind(member, post: GeneratedPost, filters: dict, order=None) -> dict:
+    """The frames behind the post in the view, and whether there may be more."""
+    order = order or queue.order_of(member, filters)
+    listing = queue.matching(member, filters).defer("caption", "mark")
+    found = order.walk(listing, order.place(post), BEHIND)
+    return {"behind": found, "more_behind": len(found) == BEHIND}
+
+
 def strip_of(member, post: GeneratedPost, filters: dict) -> dict:
     """Neighbours in the order of the view, and the place among them."""
     order = queue.order_of(member, filters)
     place = order.place(post)
-    listing = queue.matching(member, filters).defer("caption", "mark")
-    after_rows = order.walk(listing, place, BEHIND)
-    before_rows = order.walk(listing, place, BEFORE, back=True)[::-1]
+    listing = queue.matching(member, filters)
+    after = behind(member, post, filters, order)
+    before = order.walk(listing.defer("caption", "mark"), place, BEFORE, back=True)[::-1]
     counted = listing.values_list("persona_id", named=True)
     position = 1 + len(order.walk(counted, place, COUNTED, back=True))
     total = queue.standing_total(member, filters)
     return {
-        "before": before_rows,
-        "behind": after_rows,
-        "next": after_rows[0] if after_rows else None,
-        "previous": before_rows[-1] if before_rows else None,
+        "before": before,
+        **after,
+        "next": after["behind"][0] if after["behind"] else None,
+        "previous": before[-1] if before else None,
         "position": position,
         "total": total,
         "short": max(0, len(str(total)) - len(str(position))),  # digits that it may still grow by
-        "more_behind": len(after_rows) == BEHIND,
     }
 
 
@@ -337,9 +353,9 @@ def following(request, post: GeneratedPost) -> str:
     if "/review/" not in request.headers.get("Referer", ""):
         return fragments.came_from(request, "/library/", "/setup/") or "/"
     filters = QueueFilter(request.GET).values()
-    behind = strip_of(request.member, post, filters)["behind"]
+    coming = behind(request.member, post, filters)["behind"]
     taken = looks.taken(request.member)
-    near = next((one for one in behind if one.pk not in taken), behind[0] if behind else None)
+    near = next((one for one in coming if one.pk not in taken), coming[0] if coming else None)
     query = queue.query_of({**filters, "after": ""})
     return f"/review/{near.pk}/{query}" if near else f"/{query}"
 

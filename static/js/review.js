@@ -2,7 +2,7 @@
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const say = (text) => document.dispatchEvent(new CustomEvent("loupe:say", { detail: text }));
-const AHEAD = 2, KEPT = 8, MARK_MS = 260; // long enough to see the mark land
+const AHEAD = 2, NEAR = 6, KEPT = 8, MARK_MS = 260; // long enough to see the mark land
 
 const post = () => $(".review-post:not([hidden])");
 const cells = () => $$(".review-queue [data-goto]");
@@ -15,8 +15,11 @@ function fetchArticle(id) { // one request a post, however many want it; each fr
   const link = cell(id);
   if (article(id) || !link) return Promise.resolve(article(id));
   if (!coming.has(id)) {
-    const answer = htmx.ajax("GET", link.getAttribute("href"), { source: link, target: "#main", swap: "beforeend" });
-    coming.set(id, answer.then(() => article(id)).finally(() => coming.delete(id)));
+    const all = cells(), end = all.length - all.indexOf(link) < NEAR ? $("#strip-end:not([data-asked])") : null;
+    const values = end ? { behind: end.dataset.end } : {}; // the strip is continued by the way
+    end?.toggleAttribute("data-asked", true);
+    const answer = htmx.ajax("GET", link.getAttribute("href"), { source: link, target: "#main", swap: "beforeend", values });
+    coming.set(id, answer.then(() => article(id)).finally(() => { coming.delete(id); end?.removeAttribute("data-asked"); }));
   }
   return coming.get(id);
 }
@@ -76,8 +79,8 @@ function ahead() { // the next two posts, whole, with their pictures
       if (one) develop(one);
     }, () => {});
   }
-  const more = $(".review-queue [data-more]");
-  if (more && all.length - at < 6) htmx.trigger(more, "more");
+  const end = $("#strip-end:not([data-asked])"); // nothing that was fetched could bring it
+  if (end && all.length - at < NEAR - AHEAD) htmx.trigger(end, "more");
 }
 
 function develop(one) { // fetched and decoded, so that they are painted with the post

@@ -64,7 +64,7 @@ print(json.dumps([reason.text for reason in ana.workspace.reasons.all()]))
 @pytest.fixture(scope="module")
 def many(loupe):
     """Posts made for this file, oldest of all, so that they come first."""
-    made = json.loads(loupe.shell(PREPARE % {"posts": 176, "together": 16}))
+    made = json.loads(loupe.shell(PREPARE % {"posts": 192, "together": 16}))
     assert {row["desk"] for row in made} == {"ready"}
     return made
 
@@ -301,6 +301,35 @@ def test_fast_keys_reach_the_posts_they_are_meant_for(visit, stretch, loupe):
     expect(here(page).locator(".wax")).to_have_count(0)
     expect(here(page).locator(".decide")).to_be_focused()
     hand.holds(loupe)
+
+
+def test_the_strip_goes_on_with_a_post_that_is_fetched_anyway(visit, stretch):
+    """Twenty frames are behind a post; whoever goes further needs no request more for each."""
+    visitor, rows = visit("ana"), stretch(4)
+    page, asked = visitor.page, []
+    page.on("request", lambda request: asked.append(request.url))
+    visitor.go(f"/review/{rows[0]['id']}/")
+    frames = page.locator(".review-queue [data-goto]")
+    shown = frames.count()
+    with visitor.without_reload():
+        for _ in range(20):
+            following = frames.nth(1 + at(page)).get_attribute("data-goto")
+            page.keyboard.press("j")
+            expect(here(page)).to_have_attribute("data-post", following)
+            expect(page.locator(f"#s-{following}")).to_have_attribute("aria-current", "true")
+            until(lambda: page.locator(".review-queue [aria-current] ~ a").count() >= 2)
+    until(lambda: frames.count() > shown)
+    ids = [frame.get_attribute("data-goto") for frame in frames.all()]
+    assert len(ids) == len(set(ids))
+    assert not [url for url in asked if "/strip/" in url]
+    pages = [url.partition("?")[0] for url in asked if re.search(r"/review/[^/]+/(\?|$)", url)]
+    assert len(pages) == len(set(pages))
+    assert sum("behind=" in url for url in asked) == 1
+
+
+def at(page) -> int:
+    """Which frame of the strip is the one in focus."""
+    return page.locator(".review-queue [data-goto]:has(~ [aria-current])").count()
 
 
 def test_a_poll_that_an_answer_overtook_is_dropped(visit, stretch):

@@ -1,10 +1,13 @@
 """Focus mode as pages: who may, what is answered, with a script and without."""
 
+import re
 import uuid
+from datetime import timedelta
 
 import pytest
 
 from reviewqueue.models import Decision, Operation
+from reviewqueue.views.posts import BEHIND
 from tests.factories import make_file, make_member, make_operation, make_persona, make_post, make_source_post
 
 HTMX = {"HX-Request": "true"}
@@ -321,6 +324,48 @@ def test_each_post_has_one_row_of_looking_tools_and_a_label_for_the_newest_of_se
 
 
 # ---- two people ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def row_of_posts(persona, post):
+    """So many posts in a row, the first of them `post`."""
+
+    def make(count):
+        later = (post.made_at + timedelta(minutes=number) for number in range(1, count))
+        return [post, *(make_post(persona, made_at=at) for at in later)]
+
+    return make
+
+
+def frames_in(text):
+    return re.findall(r'data-goto="([^"]+)"', text)
+
+
+@pytest.mark.parametrize("left", [0, 3, BEHIND])
+def test_a_post_fetched_near_the_end_of_the_strip_brings_what_lies_behind(ana, row_of_posts, signed_in, left):
+    posts = [str(one.pk) for one in row_of_posts(BEHIND + 1 + left)]
+    browser = signed_in(ana)
+    page = browser.get(f"/review/{posts[0]}/").content.decode()
+    shown, last = frames_in(page), posts[BEHIND]
+    assert shown == posts[: BEHIND + 1]
+    assert f'data-end="{last}"' in page
+    plain = browser.get(f"/review/{posts[18]}/", headers=HTMX).content.decode()
+    brought = browser.get(f"/review/{posts[18]}/?behind={last}", headers=HTMX).content.decode()
+    assert (frames_in(plain), frames_in(brought)) == ([], posts[BEHIND + 1 :])
+    assert "strip-end" not in plain
+    assert ('id="strip-end" hx-swap-oob="delete"' in brought) == (left < BEHIND)
+    assert (f'data-end="{posts[-1]}"' in brought) == (left == BEHIND)
+    alone = browser.get(f"/review/{last}/strip/", headers=HTMX).content.decode()  # if nothing could bring it
+    assert frames_in(alone) == posts[BEHIND + 1 :]
+
+
+def test_behind_nonsense_or_a_strangers_post_lies_nothing(ana, otto, row_of_posts, signed_in):
+    first, second = row_of_posts(2)
+    theirs = make_post(make_persona(otto.workspace), made_at=first.made_at)
+    for named in ("nonsense", uuid.uuid4(), theirs.pk, ""):
+        answer = signed_in(ana).get(f"/review/{second.pk}/?behind={named}", headers=HTMX)
+        assert answer.status_code == 200
+        assert "strip-end" not in answer.content.decode()
 
 
 @pytest.fixture
