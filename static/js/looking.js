@@ -45,10 +45,12 @@ function place(x, y) { // never beyond the edge
 // ---- the stage as it is looked at, and its tools as the stage is ----------------------------------------
 const press = (button, on) => button.setAttribute("aria-pressed", on);
 
-function hang(stage, look) {
+function hang(stage, look) { // what stands already is left: to set it again costs the style of the whole stage
   stage.toggleAttribute("data-zoomed", !near(look.zoom, 1));
   stage.classList.toggle("is-bare", look.bare);
-  for (const name of ["zoom", "x", "y", "edge"]) stage.style.setProperty(`--${name}`, look[name]);
+  for (const name of ["zoom", "x", "y", "edge"]) {
+    if (stage.style.getPropertyValue(`--${name}`) !== `${look[name]}`) stage.style.setProperty(`--${name}`, look[name]);
+  }
 }
 
 function wear() {
@@ -58,10 +60,11 @@ function wear() {
     at = begin(one.dataset.post);
     $$("[data-compare]").forEach(apart);
   }
-  for (const stage of $$(".stage")) hang(stage, stage.closest(".review-post") === one ? at : begin());
+  const pixel = actual(), found = shots(); // measured before anything is set
+  hang($(".stage", one), at);
   const looking = $(".looking", one);
   if (!looking) return;
-  const pixel = actual(), tool = (name) => $(`[data-look=${name}]`, looking);
+  const tool = (name) => $(`[data-look=${name}]`, looking);
   $("[data-zoom-at]", looking).textContent = `${Math.round((100 * at.zoom) / pixel)} %`;
   tool("out").setAttribute("aria-disabled", at.zoom <= Math.min(1, pixel) + 0.005);
   tool("in").setAttribute("aria-disabled", at.zoom >= MOST);
@@ -74,7 +77,7 @@ function wear() {
     const on = root.dataset[name] === "on";
     for (const button of $$(`.looking [name=${name}]`)) { press(button, on); button.value = on ? "0" : "1"; }
   }
-  for (const shot of shots()) { // what can be moved, or is shown by the focus, takes the focus
+  for (const shot of found) { // what can be moved, or is shown by the focus, takes the focus
     if (at.zoom > 1 || root.dataset.blur === "on") {
       shot.tabIndex = 0;
       shot.setAttribute("role", "group");
@@ -235,7 +238,7 @@ document.addEventListener("keydown", (event) => { // before any other key: these
   tools[way]();
 }, true);
 
-for (const name of ["loupe:shown", "htmx:afterSettle", "fullscreenchange"]) document.addEventListener(name, wear);
+for (const name of ["loupe:shown", "loupe:settled", "fullscreenchange"]) document.addEventListener(name, wear);
 for (const name of ["load", "loadedmetadata"]) {
   document.addEventListener(name, (event) => { if (event.target.closest?.(".shot") && !event.target.closest("[hidden]")) wear(); }, true);
 }

@@ -22,6 +22,14 @@ const say = (text) => {
 };
 document.addEventListener("loupe:say", (event) => say(event.detail));
 
+// htmx tells of each part that an answer brought; what follows from all of them follows once, before it is painted.
+let settles = false;
+document.addEventListener("htmx:afterSettle", () => {
+  if (settles) return;
+  settles = true;
+  queueMicrotask(() => { settles = false; document.dispatchEvent(new CustomEvent("loupe:settled")); });
+});
+
 // ---- the page's one form: every button submits it with its own address -----------------------
 // A press is marked at once; the answer brings the tray, a new token and the changed parts.
 function press(button) {
@@ -288,7 +296,7 @@ function takeChanges() {
   takeRefusals();
 }
 document.addEventListener("htmx:oobAfterSwap", (event) => { if (event.target.id === "changes") takeChanges(); takePlaces(); });
-document.addEventListener("htmx:afterSettle", () => { takeChanges(); takePlaces(); tick(); });
+document.addEventListener("loupe:settled", () => { takeChanges(); takePlaces(); tick(); });
 
 // A kept row knows nothing of others: where it stands in line comes beside it, with the page and with each poll.
 function takePlaces() {

@@ -387,8 +387,8 @@ function keep(old, fresh) { // what was typed since it was sent, or beside a not
 }
 document.addEventListener("htmx:configRequest", (event) => { if (event.detail.elt.matches?.("[data-note-form]")) event.detail.elt.dataset.sent = $("textarea", event.detail.elt).value; });
 function refresh() { $$("[data-mention-open]").forEach((button) => { button.hidden = !document.getElementById("note-members").content.childElementCount; }); offerMoment(); draw(); }
-document.addEventListener("htmx:afterSettle", refresh);
-document.addEventListener("look", refresh); // another post came forward
+document.addEventListener("loupe:settled", refresh);
+document.addEventListener("loupe:shown", refresh); // another post or item came forward
 document.addEventListener("click", (event) => { if (event.target.closest("[data-item], a[data-version]")) { if (placing) end(false); offerMoment(); fitAll(); } });
 document.addEventListener("loupe:key", () => setTimeout(() => { if (placing?.closest("[hidden]")) end(false); offerMoment(); fitAll(); }));
 if (location.hash.startsWith("#n-")) { shown = location.hash.slice(1); document.getElementById(shown)?.scrollIntoView({ block: "nearest" }); }

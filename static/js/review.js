@@ -33,9 +33,14 @@ async function show(id, { push = true, quiet = false, focus = false } = {}) {
   delete show.wanted;
   if (!next) { if (link && next === null) location.assign(link.href); return; }
   const old = post(), stood = document.activeElement;
-  $$("video").forEach((video) => video.pause());
-  if (old !== next) { old.hidden = true; next.hidden = false; }
+  $$("video", old).forEach((video) => video.pause());
+  if (old !== next) {
+    old.hidden = true;
+    next.hidden = false;
+    $$(".draw", old).forEach((shot) => shot.classList.remove("draw"));
+  }
   mark();
+  paint(next);
   link?.scrollIntoView({ block: "nearest" });
   const place = cells().indexOf(link);
   const here = $("[data-position]");
@@ -44,17 +49,23 @@ async function show(id, { push = true, quiet = false, focus = false } = {}) {
   show.place = place;
   if (push) history.pushState({ post: id }, "", link?.getAttribute("href") ?? location.href);
   document.title = document.title.replace(/Reviewing \S+/, `Reviewing ${next.dataset.title.split(" ").pop()}`);
-  paint(next);
   document.dispatchEvent(new CustomEvent("loupe:shown"));
   if (focus || stood === document.body || old !== next && old.contains(stood)) {
     ($(".veil button", next) ?? $(".decide", next))?.focus({ preventScroll: true });
   }
   const others = link?.dataset.taken;
   if (!quiet) say(`Post ${next.dataset.title}${others ? `. ${besides(others)}` : ""}`);
-  htmx.trigger($("[data-poll]", next) ?? next, "look");
-  ahead();
-  tidy();
   pressAgain();
+  afterwards();
+}
+
+function afterwards() { // what nobody waits for comes after the frame that shows the post
+  cancelAnimationFrame(afterwards.frame);
+  afterwards.frame = requestAnimationFrame(() => setTimeout(() => {
+    htmx.trigger($("[data-poll]", post()) ?? post(), "look");
+    ahead();
+    tidy();
+  }));
 }
 
 // What comes after a decision: the next post that nobody has decided or has open. By hand one goes anywhere.
@@ -308,7 +319,7 @@ document.addEventListener("loupe:undone", (event) => {
 });
 
 // A part that was swapped shows the item that was picked; a stage that was swapped has new pictures.
-document.addEventListener("htmx:afterSettle", () => {
+document.addEventListener("loupe:settled", () => {
   const one = post();
   if (!one) return;
   paint(one);

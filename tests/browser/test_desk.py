@@ -332,6 +332,39 @@ def at(page) -> int:
     return page.locator(".review-queue [data-goto]:has(~ [aria-current])").count()
 
 
+def test_a_mark_is_drawn_plain_and_has_its_grain_when_one_comes_back(visit, stretch):
+    visitor, rows = visit("ana"), stretch(4)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    drawn = page.evaluate("""() => {
+        const post = document.querySelector(".review-post:not([hidden])");
+        post.querySelector("[data-key=a]").click();
+        return getComputedStyle(post.querySelector(".shot .wax")).filter;
+    }""")
+    assert drawn == "none"
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    page.keyboard.press("k")
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    expect(here(page).locator(".shot:not([hidden]) .wax-ok")).to_have_css("filter", 'url("#wax")')
+
+
+def test_what_follows_from_an_answer_follows_once(visit, stretch):
+    visitor, rows = visit("ana"), stretch(4)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    page.wait_for_load_state("networkidle")
+    page.evaluate("""() => {
+        window.seen = {answers: 0, parts: 0, settled: 0};
+        document.addEventListener("htmx:afterOnLoad", () => { seen.answers += 1; });
+        document.addEventListener("htmx:afterSettle", () => { seen.parts += 1; });
+        document.addEventListener("loupe:settled", () => { seen.settled += 1; });
+    }""")
+    page.keyboard.press("a")
+    expect(tray(page)).to_contain_text("Approved")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    page.wait_for_load_state("networkidle")
+    answers, parts, settled = page.evaluate("() => Object.values(seen)")
+    assert 0 < settled <= answers < parts
+
+
 def test_a_poll_that_an_answer_overtook_is_dropped(visit, stretch):
     visitor, rows = visit("ana"), stretch(4)
     row = next(row for row in rows if row["kind"] == "carousel")
