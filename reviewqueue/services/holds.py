@@ -36,11 +36,13 @@ def begin(by: Member, what: str, which: str, *, count: int = 1) -> Hold:
     )
 
 
-_waiting = Prepared(
-    lambda: Hold.objects.filter(
-        Q(send_at=None) | Q(send_at__gt=Given("at", DateTimeField())), member_id=ANYBODY.pk, state="held"
-    ).order_by("-created_at")[:50]
-)
+def waiting():
+    """The holds of `ANYBODY` that are not due yet, `at` the moment of asking."""
+    later = Q(send_at=None) | Q(send_at__gt=Given("at", DateTimeField()))
+    return Hold.objects.filter(later, member_id=ANYBODY.pk, state="held")
+
+
+_waiting = Prepared(lambda: waiting().order_by("-created_at")[:50])
 
 
 def of(member: Member) -> list[Hold]:

@@ -17,16 +17,14 @@ from reviewqueue.services.personas import MODES
 register = template.Library()
 
 
-@lru_cache(maxsize=256)
-def _icon(name: str, extra: str, sprite: str) -> str:
-    css = f"icon {extra}".strip()
-    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#i-{}"/></svg>', css, sprite, name)
-
-
 @register.simple_tag
+@lru_cache(maxsize=256)
 def icon(name: str, extra: str = "") -> str:
     """One icon of the sprite; decorative, so it always stands beside a word or a label."""
-    return _icon(name, extra, static("sprite.svg"))
+    css = f"icon {extra}".strip()
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#i-{}"/></svg>', css, static("sprite.svg"), name
+    )
 
 
 @register.filter

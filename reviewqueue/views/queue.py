@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache, partial
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from math import ceil
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from django.db.models import (
     CharField,
     DateField,
     DateTimeField,
+    Exists,
     F,
     IntegerField,
     Q,
@@ -29,8 +30,9 @@ from reviewqueue.models import Decision, GeneratedPost, Member, Persona, Reason,
 from reviewqueue.models.prepared import ANYBODY, Given, Prepared
 from reviewqueue.rules.cadence import SPANS
 from reviewqueue.rules.states import DESK_TABS
-from reviewqueue.services import looks, notes, scopes, setup, views
+from reviewqueue.services import holds, looks, notes, scopes, setup, views
 from reviewqueue.views import fragments, ordering, paging, rows
+from reviewqueue.views.shell import Tray
 
 TABS = (
     ("ready", "Ready"),
@@ -73,7 +75,7 @@ def page_of(member: Member, filters: dict) -> dict:
     return {
         "filters": filters,
         "query": query_of(filters),
-        "frames": rows.frames.of_all(listing.rows, lambda: whole(member)),
+        "frames": rows.frames.of_all(listing.rows, partial(whole, member)),
         "after": listing.after,
         "after_query": query_of({**filters, "after": listing.after}),
         "shown": len(listing.rows),
@@ -95,9 +97,17 @@ def minutes_left(pace: float | None, ready: int) -> int | None:
     return max(1, round(pace * ready / 60)) if pace else None
 
 
+# The desk's counts, and whether there is anything to ask for that mostly is not there.
+_desk = Prepared(
+    lambda: Scope.objects.filter(workspace_id=ANYBODY.workspace_id, key=scopes.DESK).annotate(
+        has_notes=Exists(notes.unseen(ANYBODY)), has_holds=Exists(holds.waiting())
+    )
+)
+
+
 def standing(member: Member, filters: dict) -> dict:
     """What a poll may change: counts, the live row, the poller itself."""
-    scope = scopes.desk(member.workspace)
+    (scope,) = _desk(workspace=member.workspace_id, member=member.pk, at=now())
     counted = scope_of(member, filters) or scope
     tally = _tallies.first(workspace=member.workspace_id, day=today(member))
     decided = tally.decided if tally else 0
@@ -106,7 +116,7 @@ def standing(member: Member, filters: dict) -> dict:
         "scope": scope,
         "tabs": tabs(filters, counted, decided),
         "tally": tally,
-        "cards": rows.cards.of_all(live, lambda: whole(member)),
+        "cards": rows.cards.of_all(live, partial(whole, member)),
         "in_flight": scope.tab("generating"),
         "first_within": partial(first_within, member),  # asked only where it is shown
         "line": line_of(member, scope),
@@ -114,7 +124,8 @@ def standing(member: Member, filters: dict) -> dict:
         "checked_at": max((post.looked_at for post in live if post.looked_at), default=None),
         "stamp": int(now().timestamp()),
         "every": pace_of_polling(scope),
-        "for_you": notes.for_member(member),
+        "for_you": notes.for_member(member) if scope.has_notes else [],
+        "held": Tray(holds.of(member) if scope.has_holds else []),
         "total": decided if filters["tab"] == "decided" else counted.tab(filters["tab"]),
         "is_filtered": any(filters[name] for name in FILTERS),
         "poll_query": urlencode({name: kept for name, kept in filters.items() if kept and name != "after"}),
@@ -255,8 +266,20 @@ def _listing(tab: str, newest_first: bool, named: tuple[str, ...], is_behind: bo
     )
 
 
-def whole(member: Member):
-    return GeneratedPost.objects.visible_to(member).defer("caption", "mark")
+_whole = Prepared(
+    lambda: (
+        GeneratedPost.objects.visible_to(ANYBODY)
+        .defer("caption", "mark")
+        .filter(pk__in=[Given(f"pk{number}", UUIDField()) for number in range(paging.FRAMES)])
+    )
+)
+
+
+def whole(member: Member, keys: list) -> list[GeneratedPost]:
+    """The posts of so many keys, at most a page of them."""
+    places = islice(cycle(keys), paging.FRAMES)  # those left over name a key again
+    named = {f"pk{number}": key for number, key in enumerate(places)}
+    return _whole(workspace=member.workspace_id, **named)
 
 
 def search(text: str) -> Q:

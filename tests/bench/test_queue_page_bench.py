@@ -13,7 +13,7 @@ from tests.bench import queue_page
 from tests.bench.stages import KINDS, POSTGRES, stages
 
 SIZES = (1000, 5000)
-PAGE = 13  # queries of the page, session and member included
+PAGE = 11  # queries of the page, session and member included
 POLL = 2  # … of an unchanged poll: the session, the member with the desk's version
 
 

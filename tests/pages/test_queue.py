@@ -40,7 +40,7 @@ def test_the_same_number_of_queries_with_ten_posts_and_with_a_hundred(
     for _ in range(10):
         make_post(persona)
     browser.get(address)
-    with django_assert_max_num_queries(13) as few:
+    with django_assert_max_num_queries(11) as few:
         browser.get(address)
     few = len(few)
     for _ in range(90):
@@ -56,7 +56,7 @@ def test_only_rows_that_are_not_rendered_yet_are_read_whole(
     browser = signed_in(ana)
     posts = [make_post(persona, caption=f"caption {number}") for number in range(3)]
     browser.get("/")
-    with django_assert_max_num_queries(13) as kept:
+    with django_assert_max_num_queries(11) as kept:
         browser.get("/")
     make_post(persona, caption="caption 3")
     posts[1].caption = "another caption"
@@ -67,6 +67,23 @@ def test_only_rows_that_are_not_rendered_yet_are_read_whole(
     places = [text.index(words) for words in ("caption 0", "another caption", "caption 2", "caption 3")]
     assert places == sorted(places)
     assert "caption 1" not in text
+
+
+def test_holds_are_asked_for_only_where_there_are_any(
+    ana, ben, post, persona, signed_in, django_assert_num_queries, django_assert_max_num_queries
+):
+    browser, others = signed_in(ana), signed_in(ben)
+    make_post(persona)
+    browser.get("/")
+    with django_assert_max_num_queries(11) as few:
+        assert "data-undo" not in browser.get("/").content.decode()
+    few = len(few)
+    browser.post(f"/review/{post.pk}/approval/", {"fingerprint": post.fingerprint})
+    browser.get("/"), others.get("/")  # the rows are rendered now
+    with django_assert_num_queries(few + 1):
+        assert "data-undo" in browser.get("/").content.decode()
+    with django_assert_num_queries(few):
+        assert "data-undo" not in others.get("/").content.decode()
 
 
 def test_an_unchanged_poll_asks_only_who_it_is(ana, post, signed_in, django_assert_num_queries):
