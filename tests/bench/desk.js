@@ -2,6 +2,7 @@
 (() => {
   const bench = { decisions: [], shifts: [], events: [] };
   Object.defineProperty(window, "bench", { value: bench });
+  performance.setResourceTimingBufferSize(100_000); // of itself the browser keeps the first 250 fetches only
   const watch = (type, options, take) => {
     new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true, ...options });
   };
@@ -11,9 +12,14 @@
   }));
   watch("event", { durationThreshold: 16 }, (one) => bench.events.push({ name: one.name, duration: one.duration, at: one.startTime }));
 
+  watch("element", {}, (one) => {
+    const done = bench.decisions.findLast(({ to }) => to === one.identifier);
+    if (done) done.shown = Math.max(done.shown ?? 0, one.renderTime);
+  });
+
   const post = () => document.querySelector(".review-post:not([hidden])");
   const shown = (picture) => picture.checkVisibility() && !picture.matches(".flash");
-  // The task after the next frame: by then it is painted.
+  // The task after the next frame: by then the page has done its part of it, and it may be on the screen or not.
   const painted = (then) => requestAnimationFrame(() => {
     const channel = new MessageChannel();
     channel.port1.onmessage = () => then(performance.now());
@@ -28,6 +34,7 @@
     done.pictures = images.length + films.length;
     done.there = images.filter((image) => image.complete && image.naturalWidth).length
       + films.filter((film) => !film.poster || fetched(film.poster)).length;
+    for (const one of [...images, ...films]) one.setAttribute("elementtiming", done.to); // when it is on the screen
     done.decoded = films.length;
     images.forEach((image) => image.decode().then(() => {
       if (done.next === undefined || performance.now() - done.next < 17) done.decoded += 1; // by the frame after

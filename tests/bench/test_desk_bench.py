@@ -39,8 +39,18 @@ def test_each_decision_is_marked_and_leads_on(found):
     assert len({one["post"] for one in decisions.decisions}) == DECISIONS
     for one, following in zip(decisions.decisions, decisions.decisions[1:], strict=False):
         assert one["to"] == following["post"]
-    assert all(0 < mark < after for mark, after in zip(decisions.marks, decisions.nexts, strict=True))
+    assert min(decisions.marks) >= desk.LEAST
     assert min(decisions.nexts) >= desk.PAUSE
+    assert all(one["shown"] > one["key"] for one in decisions.decisions)
+
+
+def test_what_the_browser_says_of_the_screen_counts_before_what_the_page_thinks():
+    seen = [{"key": 100.04, "next": 400.0, "shown": 420.0}, {"key": 900.0, "next": 1300.0}]
+    told = [("keydown", 100.0, 24), ("keyup", 900.0, 96)]
+    events = [{"name": name, "at": at, "duration": duration} for name, at, duration in told]
+    found = desk.Found(desk.WAYS[0], seen, events, [], desk.Traffic())
+    assert found.marks == [24, desk.LEAST]
+    assert [round(value) for value in found.nexts] == [320, 400]
 
 
 def test_a_decision_is_two_requests_and_nothing_moves(found):
