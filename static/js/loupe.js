@@ -296,7 +296,8 @@ function takeChanges() {
   takeRefusals();
 }
 document.addEventListener("htmx:oobAfterSwap", (event) => { if (event.target.id === "changes") takeChanges(); takePlaces(); });
-document.addEventListener("loupe:settled", () => { takeChanges(); takePlaces(); tick(); });
+document.addEventListener("htmx:afterSettle", takeChanges); // at once: what was refused must not be unpicked
+document.addEventListener("loupe:settled", () => { takePlaces(); tick(); });
 
 // A kept row knows nothing of others: where it stands in line comes beside it, with the page and with each poll.
 function takePlaces() {
