@@ -101,7 +101,7 @@ def learn(
     """Correct the count by what an answer's headers say: others may share the key.
 
     The service counts since its own minute began, `reset_in` seconds short of a minute ago; ours of before
-    would hide what others have used since.
+    would hide what others have used since. Theirs lie anywhere between the request before this one and now.
     """
     if limit is None or remaining is None or limit <= 0:
         return
@@ -112,7 +112,9 @@ def learn(
     missing = max(0, limit - remaining) - sum(stamp >= began for stamp in stamps)
     if missing <= 0 and row.limit == limit:
         return
-    _save(row, stamps=sorted(stamps + [at] * max(0, missing)), limit=min(limit, 32_000))
+    since = max([began, *(stamp for stamp in stamps if stamp < at - CLOCKS_APART)])
+    theirs = [at - (at - since) * place / missing for place in range(missing)]
+    _save(row, stamps=sorted(stamps + theirs), limit=min(limit, 32_000))
 
 
 def block(fingerprint: str, seconds: float, *, at: float | None = None) -> None:

@@ -56,6 +56,23 @@ def test_what_the_loop_never_sees_counts_as_late():
     assert max(out.late) == pytest.approx(until - min(job.done for job in jobs), abs=until / 3)
 
 
+def test_below_what_no_planner_gets():
+    """One page read every six seconds: three. Two pages that are looked at share the requests."""
+    one = upstream.Job(0.0, 0, "video", (100.0,), watched=True, id="a")
+    assert polling.least_waits([one], 10) == [3.0]
+    later = upstream.Job(0.0, 1, "video", (200.0,), watched=True, id="b")
+    assert polling.least_waits([one, later], 10) == [6.0, 3.0]
+    unwatched = upstream.Job(0.0, 2, "video", (300.0,), watched=False, id="c")
+    assert polling.least_waits([one, unwatched], 10) == [3.0]
+
+
+def test_a_thousand_in_flight_cannot_be_seen_within_the_bar():
+    """Twelve list pages and a few dozen requests a minute: the bar for what is looked at is out of reach."""
+    jobs = upstream.make_jobs(random.Random(SEED), 1000, steady=0, durations="documented", watched=20)
+    least = polling.least_waits(jobs, polling.left_for_polls(upstream.LIMIT, Scenario(1000)))
+    assert upstream.mean(least) > 5 > polling.WATCHED[0]
+
+
 def test_a_figure_fails_above_its_bar_and_reaches_its_goal():
     reached = [polling.Figure(measured, bar=4, goal=2).reached for measured in (2, 4, 4.1)]
     assert reached == ["goal", "pass", "FAIL"]

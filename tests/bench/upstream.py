@@ -208,6 +208,7 @@ class Outcome:
     watched: list[float] = field(default_factory=list)
     shown: list[float] = field(default_factory=list)  # from done to being on the page of who looks
     waits: list[float] = field(default_factory=list)  # of decisions
+    least: list[float] = field(default_factory=list)  # below which no planner gets what is looked at
     queries: int = 0  # of the costliest plan
     planned: int = 0  # how many posts were in flight then
 
@@ -217,7 +218,7 @@ class Outcome:
             self.watched.append(at - job.done)
 
     def __iadd__(self, other: "Outcome") -> "Outcome":
-        for name in ("posts", "calls", "refused", "late", "watched", "shown", "waits"):
+        for name in ("posts", "calls", "refused", "late", "watched", "shown", "waits", "least"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         if other.planned >= self.planned:
             self.queries, self.planned = other.queries, other.planned

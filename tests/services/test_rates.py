@@ -109,6 +109,16 @@ def test_polls_spread_over_the_minute():
     assert (rates.room(KEY, "poll", at=AT + 101)) == rates.Room(1.0, 0)
 
 
+def test_what_others_used_lies_between_the_request_before_and_now():
+    """Counted as of one moment it would leave the minute at one moment, and hold up everything till then."""
+    fill(1, AT - 10)
+    rates.learn(KEY, 60, 49, 30, at=AT)  # eleven since thirty seconds ago: one by us and ten by others
+    stamps = RateBudget.objects.get().stamps
+    assert [round(AT - stamp) for stamp in stamps] == [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert rates.room(KEY, "poll", at=AT).requests == 0
+    assert rates.room(KEY, "poll", at=AT + 6).requests == 5  # as one lump: none until twelve seconds later
+
+
 def test_a_higher_limit_is_used():
     fill(60)
     rates.learn(KEY, 120, 60, at=AT)
