@@ -248,7 +248,7 @@ def try_key(key: UpstreamKey) -> None:
     UpstreamKey.objects.filter(pk=key.pk).update(
         checked_at=now(), scopes=granted, state=UpstreamKey.State.WORKING, trouble=""
     )
-    if was_rejected and granted is None:
+    if was_rejected:  # what it may do is read next
         watches.add(key.workspace_id, "key", soon=True)
     scopes.bump(key.workspace_id)
     waiting = key.workspace.operations.filter(state="blocked", blocked_by="key").select_related(

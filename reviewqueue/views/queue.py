@@ -266,18 +266,19 @@ def _listing(tab: str, newest_first: bool, named: tuple[str, ...], is_behind: bo
     )
 
 
+AT_ONCE = paging.FRAMES
 _whole = Prepared(
     lambda: (
         GeneratedPost.objects.visible_to(ANYBODY)
         .defer("caption", "mark")
-        .filter(pk__in=[Given(f"pk{number}", UUIDField()) for number in range(paging.FRAMES)])
+        .filter(pk__in=[Given(f"pk{number}", UUIDField()) for number in range(AT_ONCE)])
     )
 )
 
 
 def whole(member: Member, keys: list) -> list[GeneratedPost]:
     """The posts of so many keys, at most a page of them."""
-    places = islice(cycle(keys), paging.FRAMES)  # those left over name a key again
+    places = islice(cycle(keys), AT_ONCE)  # those left over name a key again
     named = {f"pk{number}": key for number, key in enumerate(places)}
     return _whole(workspace=member.workspace_id, **named)
 
