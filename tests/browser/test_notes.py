@@ -125,7 +125,10 @@ def test_a_pin_stays_at_its_place_when_the_picture_is_enlarged_and_moved(visit, 
         """Where the picture shows that place now."""
 
         def near():
-            at, (x, y) = pin.bounding_box(), spot(drawn.bounding_box(), across, down)
+            at, whole = pin.bounding_box(), drawn.bounding_box()
+            if not (at and whole):  # it is being drawn anew
+                return False
+            x, y = spot(whole, across, down)
             return abs(at["x"] + at["width"] / 2 - x) < 3 and abs(at["y"] + at["height"] / 2 - y) < 3
 
         until(near)
