@@ -3,7 +3,7 @@
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Locator, Page
 
-from tests.browser.conftest import DESKTOP, PHONE, TABLET, Visitor
+from tests.browser.conftest import DESKTOP, PHONE, TABLET, Visitor, until
 
 # A theme and a width move things and colour them; all other rules see the same elements in both themes.
 COLOURS = ["color-contrast", "link-in-text-block"]
@@ -55,12 +55,19 @@ WIDER = """() => {
 }"""
 
 
+def box_of(part: Locator) -> dict:
+    """Where it lies, also if it is drawn anew just now."""
+    found = []
+    until(lambda: found.append(part.bounding_box()) or found[-1])
+    return found[-1]
+
+
 def out_of_reach(page: Page, *parts: Locator) -> list[str]:
     """What lies beside the window, or is too small to be hit."""
     wide, found = page.viewport_size["width"], page.evaluate(WIDER)
     for part in [one for some in parts for one in some.all()]:
         part.scroll_into_view_if_needed()
-        box = part.bounding_box()
+        box = box_of(part)
         if box["x"] < 0 or box["x"] + box["width"] > wide or min(box["width"], box["height"]) < 24:
             found.append(f"{part.evaluate('one => one.outerHTML.slice(0, 160)')} {box}")
     return found
