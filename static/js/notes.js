@@ -76,10 +76,9 @@ function layerOn(host) {
 }
 
 // ---- markers --------------------------------------------------------------------------------------------
-function mark(host, place, words) {
-  const pin = copy("pin-mark"), layer = layerOn(host);
-  pin.setAttribute("aria-label", words);
-  layer.append(pin);
+function mark(host, place, pin = copy("pin-mark")) {
+  const layer = layerOn(host);
+  if (pin.parentElement !== layer) layer.append(pin);
   put(pin, place);
   return pin;
 }
@@ -101,12 +100,12 @@ const draft = () => {
 const percent = (part) => `${Math.round(100 * part)} %`;
 const words = (place) => `${percent(place.x)} across, ${percent(place.y)} down${place.width ? `, ${percent(place.width)} wide, ${percent(place.height)} high` : ""}`;
 
+// A pin that stays is never made anew: somebody may be on it, or about to press it.
 function draw() {
-  const held = document.activeElement?.closest?.(".pin"), was = held && (held.dataset.note ?? "draft");
   sized.disconnect();
   moved.disconnect();
   $$(".note").forEach((note) => note.classList.toggle("is-shown", note.id === shown));
-  $$(".pins").forEach((layer) => { if (layer.parentElement !== placing) layer.remove(); else $$(".pin", layer).forEach((pin) => pin.remove()); });
+  const kept = new Map($$(".pin[data-note]").map((pin) => [pin.dataset.note, pin]));
   const pinned = $$(".note[data-x]", board() ?? document.createElement("i"));
   const toggle = board() && $("[data-pins]", board());
   if (toggle) {
@@ -117,14 +116,18 @@ function draw() {
   for (const note of areShown ? pinned : []) {
     const host = hostOf(note.dataset);
     if (!mediaOf(host)) continue;
-    const pin = mark(host, placeOf(note.dataset), `Note ${note.dataset.no} by ${$("[data-who]", note).textContent}`);
-    $("span", pin).textContent = note.dataset.no;
+    const pin = mark(host, placeOf(note.dataset), kept.get(note.id));
+    kept.delete(note.id);
     pin.dataset.note = note.id;
+    pin.setAttribute("aria-label", `Note ${note.dataset.no} by ${$("[data-who]", note).textContent}`);
+    $("span", pin).textContent = note.dataset.no;
     if (note.id === shown) pin.setAttribute("aria-current", "true");
+    else pin.removeAttribute("aria-current");
   }
+  for (const pin of kept.values()) pin.remove();
   drawMoments();
   drawDraft();
-  if (was) ($(`.pin[data-note="${was}"]`) ?? $(".pin[data-draft]"))?.focus();
+  for (const layer of $$(".pins")) if (layer.parentElement !== placing && !$(".pin", layer)) layer.remove();
 }
 
 // Notes at a moment stand over the player's bar, where it has one; a mark that stays keeps its focus.
@@ -176,8 +179,9 @@ function drawDraft() {
   let pin = $(".pin[data-draft]");
   if (!place || !mediaOf(host)) pin?.remove();
   else {
-    if (pin?.parentElement?.parentElement !== host) { pin?.remove(); pin = mark(host, place, ""); pin.dataset.draft = ""; $("span", pin).textContent = "+"; }
-    put(pin, place);
+    pin = mark(host, place, pin ?? undefined);
+    pin.dataset.draft = "";
+    $("span", pin).textContent = "+";
     pin.setAttribute("aria-label", `New pin, ${words(place)}. Arrow keys move it, with Shift they make it a box, Enter goes back to the note`);
   }
   const told = $("[data-pinned]", form());

@@ -205,6 +205,20 @@ def test_axe_finds_nothing_with_pins_members_and_a_slip(visit, loupe, stock):
     assert eyes.found == []
 
 
+def test_a_pin_that_is_pressed_while_an_answer_comes_is_pressed(visit, stock):
+    visitor, row = visit(), stock.take(kind="image")
+    page = visitor.go(f"/review/{row['id']}/")
+    thread(page).get_by_role("button", name="Pin to the picture").click()
+    page.mouse.click(*spot(picture(page), 0.3, 0.4))
+    add(page, "the hinge")
+    thread(page).get_by_role("button", name="Show 1 pin").click()
+    page.mouse.move(*spot(box_of(page.get_by_role("button", name="Note 1 by Ana Ruiz")), 0.5, 0.5))
+    page.mouse.down()
+    page.evaluate("() => document.dispatchEvent(new CustomEvent('loupe:settled'))")
+    page.mouse.up()
+    expect(thread(page).locator(".note")).to_be_focused()
+
+
 def test_enlarged_and_in_forced_colours_a_note_is_written_and_its_pin_seen(visit, stock):
     row = stock.take(kind="image")
     page = visit(size=NARROW, forced_colors="active").go(f"/review/{row['id']}/")
