@@ -92,11 +92,11 @@ def everything() -> bool:
 def in_the_browser() -> bool:
     if not any(map(shutil.which, CHROMIUM)):
         return missing("Chromium")
-    # Browsers and programs share the cores; what failed is tried twice more, by itself.
+    # Browsers and programs share the cores; what failed is tried once more, by itself.
     chosen = ("-m", "browser", "-o", "cache_dir=.pytest_cache/browser")
-    again = ("-n", "1", *chosen, "--last-failed", "--last-failed-no-failures", "none")
-    return pytest("browser", "-n", str(CORES + 1), "--dist", "loadfile", *chosen) or any(
-        pytest(f"browser, what failed, {which} try", *again) for which in ("second", "third")
+    again = ("--last-failed", "--last-failed-no-failures", "none")
+    return pytest("browser", "-n", str(CORES + 1), "--dist", "loadfile", *chosen) or pytest(
+        "browser, what failed", "-n", "1", *chosen, *again
     )
 
 
