@@ -1,11 +1,10 @@
 """The desk's bench, small: what can be counted. The times are a command (README.md)."""
 
-import os
-
 import pytest
 
 from tests.bench import desk
 from tests.browser.traffic import without_live
+from tests.missing import missing
 
 DECISIONS = 4
 
@@ -14,9 +13,7 @@ DECISIONS = 4
 def found():
     """(cold, warm, decisions) of one visit to a small desk."""
     if not desk.chromium_path():
-        if os.environ.get("CI") == "true":
-            pytest.fail("Chromium is missing, and CI may not go without it.")
-        pytest.skip("Chromium is not installed")  # never in CI, see above
+        missing("Chromium")
     with desk.desk(50) as (web, made), desk.chromium() as browser:
         person = desk.Person(browser, web)
         cold, warm = person.weigh(cold=True), person.weigh(cold=False)

@@ -1,6 +1,5 @@
 """Chromium against the running program. A logged error or a breach of the content policy fails the test."""
 
-import os
 import shutil
 import time
 from contextlib import contextmanager, suppress
@@ -8,6 +7,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from playwright.sync_api import Error, Locator, Page, expect, sync_playwright
 
+from tests.missing import missing
 from tests.once import made_once, rendered
 from tests.running import Running, Stock, free_port, prepare
 
@@ -48,9 +48,7 @@ def pytest_collection_modifyitems(items):
 def chromium():
     found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Chromium is missing, and CI may not go without it.")
-        pytest.skip("Chromium is not installed")  # never in CI, see above
+        missing("Chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser
