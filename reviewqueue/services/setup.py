@@ -216,6 +216,11 @@ def first_admin(workspace: Workspace) -> User:
     return user
 
 
+def address_at(bind: str) -> str:
+    """Where a program that listens there (host:port) is found by who started it."""
+    return settings.PUBLIC_URL if bind == settings.BIND else f"http://{bind}"
+
+
 def somebody_to_greet(*, anyone: bool = False) -> User | None:
     """Whom the first page is for: an admin who has no password yet (or, with `anyone`, any admin)."""
     for workspace in Workspace.objects.order_by("is_sandbox", "created_at"):

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 
 from reviewqueue import gateway, vault
 from reviewqueue.clock import now
@@ -387,3 +388,11 @@ def test_the_first_page_greets_whoever_has_no_password_yet(sandbox):
 def test_nobody_to_greet(ana):
     assert setup.somebody_to_greet() is None
     assert setup.somebody_to_greet(anyone=True) == ana.user
+
+
+def test_another_link_leads_to_where_the_program_listens(ana, capsys, settings):
+    call_command("sign_in_link", ana.user.email)
+    call_command("sign_in_link", ana.user.email, "--bind", "127.0.0.1:8123")
+    usual, elsewhere = capsys.readouterr().out.split()
+    assert usual.startswith(f"{settings.PUBLIC_URL}/enter/")
+    assert elsewhere.startswith("http://127.0.0.1:8123/enter/")

@@ -12,8 +12,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("email", nargs="?", help="whom (without it: the first admin)")
+        parser.add_argument("--bind", default=settings.BIND, help="where the program was told to listen")
 
-    def handle(self, *args, email=None, **options):
+    def handle(self, *args, email=None, bind=settings.BIND, **options):
         user = (
             User.objects.filter(email=email.lower()).first()
             if email
@@ -23,4 +24,4 @@ class Command(BaseCommand):
             raise CommandError(
                 "There is nobody with that email." if email else "There is nobody yet: run up first."
             )
-        print(f"{settings.PUBLIC_URL}/enter/{accounts.make_link(user)}/")
+        print(f"{setup.address_at(bind)}/enter/{accounts.make_link(user)}/")

@@ -120,11 +120,11 @@ class Command(BaseCommand):
         print(text, flush=True)
 
     def greet(self, bind: str, link: str) -> None:
-        address = settings.PUBLIC_URL if bind == settings.BIND else f"http://{bind}"
+        address, where = setup.address_at(bind), "" if bind == settings.BIND else f" --bind {bind}"
         self.say(f"\n  {settings.PRODUCT} runs at {address}/")
         if link:
             self.say(f"  Sign in once with {address}/enter/{link}/")
-            self.say("  (good for 30 minutes; `manage.py sign_in_link` prints another)")
+            self.say(f"  (good for 30 minutes; `manage.py sign_in_link{where}` prints another)")
         self.say("  Ctrl-C stops everything.\n")
 
     def supervise(self) -> None:
