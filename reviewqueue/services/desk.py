@@ -10,7 +10,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import DateTimeField, F, UUIDField
 
 from reviewqueue.clock import age, now, pace
 from reviewqueue.models import (
@@ -20,10 +20,12 @@ from reviewqueue.models import (
     MediaItem,
     Operation,
     OutgoingPost,
+    SourceMedia,
     SourcePost,
     Tally,
 )
 from reviewqueue.models.base import held
+from reviewqueue.models.prepared import Given, Prepared
 from reviewqueue.rules import cadence, captions, money
 from reviewqueue.rules.fingerprint import ItemIdentity, fingerprint
 from reviewqueue.rules.states import DESK_TABS
@@ -84,18 +86,39 @@ def lock_source(source_id) -> SourcePost:
     return held(SourcePost.objects).get(pk=source_id)
 
 
+POST = Given("post", UUIDField())
+_items = Prepared(
+    lambda: (
+        MediaItem.objects.current()
+        .filter(post=POST)
+        .select_related("file", "voice_file")
+        .order_by("position", "take")
+    )
+)
+_operations = Prepared(
+    lambda: Operation.objects.filter(post=POST).exclude(state="cancelled").order_by("created_at", "id")
+)
+# What went out of an earlier generation says nothing of this one.
+_outgoing = Prepared(
+    lambda: OutgoingPost.objects.filter(post=POST, asked_at__gte=Given("asked_at", DateTimeField())).order_by(
+        "-asked_at"
+    )[:1]
+)
+_deliveries = Prepared(lambda: Delivery.objects.filter(outgoing=Given("outgoing", UUIDField())))
+_standing = Prepared(
+    lambda: Decision.objects.filter(post=POST, stands=True, item=None, is_first=False).select_related("hold")
+)
+
+
 def look(post: GeneratedPost, at: datetime | None = None) -> Picture:
-    items = post.items.current().select_related("file", "voice_file").order_by("position", "take")
-    # What went out of an earlier generation says nothing of this one.
-    outgoing = post.outgoing.filter(asked_at__gte=post.asked_at).order_by("asked_at").last()
-    standing = post.decisions.filter(stands=True, item=None, is_first=False).select_related("hold")
+    outgoing = _outgoing.first(post=post.pk, asked_at=post.asked_at)
     return Picture(
         post=post,
-        items=list(items),
-        operations=list(post.operations.exclude(state="cancelled").order_by("created_at", "id")),
+        items=_items(post=post.pk),
+        operations=_operations(post=post.pk),
         outgoing=outgoing,
-        deliveries=list(outgoing.deliveries.all()) if outgoing else [],
-        decision=standing.first(),
+        deliveries=_deliveries(outgoing=outgoing.pk) if outgoing else [],
+        decision=_standing.first(post=post.pk),
         at=at or now(),
     )
 
@@ -423,6 +446,17 @@ def tally(decision: Decision, by: int) -> None:
 # ---- source posts --------------------------------------------------------------------------
 
 
+SOURCE = Given("source", UUIDField())
+_media = Prepared(lambda: SourceMedia.objects.filter(post=SOURCE).select_related("file").order_by("position"))
+_newest = Prepared(
+    lambda: (
+        GeneratedPost.objects.filter(source_post=SOURCE, deleted_at=None)
+        .order_by("-made_at")
+        .values_list("pk", "desk", "made_at", "asked_at", "kind")[:1]
+    )
+)
+
+
 @transaction.atomic
 def refresh_source(source_id) -> None:
     settle_source(lock_source(source_id))
@@ -430,9 +464,8 @@ def refresh_source(source_id) -> None:
 
 def settle_source(row: SourcePost) -> None:
     """Work out a source post's frame and how often it was used. The caller is in a transaction."""
-    parts = list(row.media.select_related("file").order_by("position"))
+    parts = _media(source=row.pk)
     first = parts[0].file if parts else None
-    made = row.generated.filter(deleted_at=None)
     face = {
         "thumb": first.name if first and first.is_here else "",
         "items": [[part.media_type, part.duration_seconds] for part in parts],
@@ -440,7 +473,7 @@ def settle_source(row: SourcePost) -> None:
         "seconds": round((parts[0].duration_seconds or 0) if parts else 0),
         "trouble": first.reason if first and first.state == "refused" else "",
     }
-    newest = made.order_by("-made_at").values_list("pk", "desk", "made_at", "asked_at", "kind").first()
+    newest = _newest.first(source=row.pk)
     if newest:
         face["made"] = str(newest[0])
         face["made_at"] = newest[2].isoformat()
@@ -449,7 +482,7 @@ def settle_source(row: SourcePost) -> None:
         face["speed"] = row.workspace.speed
         face["went_wrong"] = newest[1] == "attention"
     row.face = face
-    row.made = made.count()
+    row.made = row.generated.filter(deleted_at=None).count()
     row.in_flight = bool(newest) and newest[1] in DESK_TABS["generating"]
     row.version += 1
     row.save()
