@@ -1,7 +1,6 @@
 """The only place that turns a workspace and the settings into a client, real or sandbox."""
 
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -14,8 +13,9 @@ from reviewqueue.upstream.media import download as fetch
 from reviewqueue.upstream.reelmirror.client import ReelMirror
 from reviewqueue.upstream.retries import RetryBudget
 
-# The sandbox answers in the same process; nothing is ever looked up under this name.
-SANDBOX_URL = "http://sandbox.invalid/api"
+# The sandbox answers in the same process; nothing is ever looked up under this name. Its files stand under it
+# as well, so that they stay the same files when Loupe moves to another address.
+SANDBOX = "http://sandbox.invalid"
 
 
 class NoKey(Exception):
@@ -28,6 +28,7 @@ def sandbox() -> Sandbox:
     return _brought.get("sandbox") or Sandbox(
         settings.SANDBOX_DIR,
         public_url=settings.PUBLIC_URL,
+        media_url=SANDBOX,
         speed=settings.SANDBOX_SPEED,
         time_scale=settings.TIME_SCALE,
     )
@@ -69,7 +70,7 @@ def retries_under(fingerprint: str) -> RetryBudget:
 def client_with(secret: str, *, is_sandbox: bool, **options) -> ReelMirror:
     options = {"total_seconds": request_seconds(), "faster": settings.TIME_SCALE, **options}
     if is_sandbox:
-        return ReelMirror(SANDBOX_URL, secret, transport=transport.in_process(sandbox()), **options)
+        return ReelMirror(f"{SANDBOX}/api", secret, transport=transport.in_process(sandbox()), **options)
     return ReelMirror(settings.REELMIRROR_URL, secret, schedule_with=settings.REELMIRROR_SCHEDULE, **options)
 
 
@@ -80,13 +81,8 @@ def download(workspace: Workspace, link: str, sink) -> None:
             link,
             sink=sink,
             max_bytes=settings.MEDIA_MAX_BYTES,
-            allowed_hosts=[origin_of(sandbox().world.public_url)],
+            allowed_hosts=[sandbox().world.media_url],
             transport=transport.in_process(sandbox()),
         )
         return
     fetch(link, sink=sink, max_bytes=settings.MEDIA_MAX_BYTES, allowed_hosts=settings.MEDIA_HOSTS)
-
-
-def origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -40,7 +40,7 @@ class Scripted:
     """
 
     def __init__(self):
-        self.world = SimpleNamespace(public_url=URL)
+        self.world = SimpleNamespace(media_url=URL)
         self.says: dict = {"/v1/api-keys": [], "/v1/personas": [], "/v1/publishing/accounts": []}
         self.files: dict = {}
         self.instead: tuple | Exception | None = None

@@ -40,7 +40,8 @@ class Sandbox(Outside):
     `folder` holds its memory and rendered files, and may be shared by any number of processes. Work
     (generation, voice, sync, delivery) takes the documented time divided by `speed` and `time_scale`; the
     rate-limit minute, the sync cooldown and the 20-day lock are divided by `time_scale` only. `control` opens
-    the address through which tests in other processes make it misbehave.
+    the address through which tests in other processes make it misbehave. `media_url`: where its links to
+    files lead, if not to the pages' own address.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Sandbox(Outside):
         folder: Path,
         *,
         public_url: str = "http://127.0.0.1:8000",
+        media_url: str = "",
         speed: float = 6.0,
         time_scale: float = 1.0,
         clock: Callable[[], float] = time.time,
@@ -55,7 +57,9 @@ class Sandbox(Outside):
     ) -> None:
         folder = Path(folder)
         store, studio = Store(folder / "sandbox.sqlite3"), Studio(folder / "media")
-        super().__init__(World(store, studio, Pace(speed, time_scale), public_url.rstrip("/"), clock))
+        public_url = public_url.rstrip("/")
+        pace = Pace(speed, time_scale)
+        super().__init__(World(store, studio, pace, public_url, media_url or public_url, clock))
         self.control = control
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:

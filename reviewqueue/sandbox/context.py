@@ -29,6 +29,7 @@ class World:
     studio: Studio
     pace: Pace
     public_url: str
+    media_url: str
     clock: Callable[[], float]
 
 
@@ -88,7 +89,7 @@ class Context:
             return None
         expires = int(self.now // LINK_STEP_SECONDS) * LINK_STEP_SECONDS + LINK_SECONDS
         signature = sign(self.secret, name, expires)
-        return f"{self.world.public_url}/sandbox/media/{name}?expires={expires}&sig={signature}"
+        return f"{self.world.media_url}/sandbox/media/{name}?expires={expires}&sig={signature}"
 
     @cached_property
     def secret(self) -> str:

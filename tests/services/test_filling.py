@@ -4,13 +4,14 @@ import shutil
 from collections import Counter
 
 import pytest
+from django.db.models import Q
 
 from reviewqueue import gateway
 from reviewqueue.clock import now
 from reviewqueue.models import Event, MediaFile, Operation, RateBudget, User, Workspace
 from reviewqueue.rules import roles
 from reviewqueue.sandbox.app import Sandbox
-from reviewqueue.services import filling, media, polling, rates, setup
+from reviewqueue.services import filling, media, polling, rates, setup, watches, wire
 from tests import scripted
 from tests.world import check_counts, only_postgresql
 
@@ -21,7 +22,7 @@ def empty(db, prepared, tmp_path):
     folder = tmp_path / "sandbox"
     folder.mkdir()
     shutil.copy(prepared[0] / "sandbox.sqlite3", folder)
-    sandbox = Sandbox(folder, public_url="http://sandbox.test", speed=1.0)
+    sandbox = Sandbox(folder, media_url=gateway.SANDBOX, speed=1.0)
     gateway.bring(sandbox)
     yield sandbox
     gateway.bring(None)
@@ -72,6 +73,20 @@ def test_each_role_has_its_person_and_none_can_sign_in_by_a_password(filled):
     assert all(member.user.is_sample and not member.user.has_usable_password() for member in members)
     assert {user.current for user in User.objects.all()} == {filled}
     assert setup.somebody_to_greet().name == "Ana Ruiz"
+
+
+def test_the_files_stay_the_same_when_loupe_moves_to_another_address(filled, empty, settings):
+    copied = Q(origin__startswith=f"{gateway.SANDBOX}/sandbox/media/")
+    before = set(MediaFile.objects.values_list("pk", "origin"))
+    assert before
+    assert MediaFile.objects.exclude(copied).count() == 0
+    settings.PUBLIC_URL = "http://elsewhere.test:9000"
+    settings.SANDBOX_DIR = empty.world.store.path.parent
+    gateway.bring(None)
+    for persona in filled.personas.all():
+        watches.add(filled.pk, "posts", persona.pk)
+    filling.read(filled, wire.open_wire(filled), "posts")
+    assert set(MediaFile.objects.values_list("pk", "origin")) == before
 
 
 def test_it_fits_into_the_services_minute_and_leaves_some_of_it(filled):
