@@ -93,7 +93,7 @@ def in_the_browser() -> bool:
     if not any(map(shutil.which, CHROMIUM)):
         return missing("Chromium")
     # Browsers and programs share the cores; what failed is tried once more, by itself.
-    chosen = ("-m", "browser", "-o", "cache_dir=.pytest_cache/browser")
+    chosen = ("tests/browser", "-o", "cache_dir=.pytest_cache/browser")
     again = ("--last-failed", "--last-failed-no-failures", "none")
     return pytest("browser", "-n", str(CORES + 1), "--dist", "loadfile", *chosen) or pytest(
         "browser, what failed", "-n", "1", *chosen, *again

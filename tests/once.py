@@ -27,11 +27,16 @@ def made_once(tmp_path_factory, name: str):
         yield base / name
 
 
-@contextmanager
-def rendered(tmp_path_factory):
-    """The folder of what sandboxes draw: files are named by their recipe, so all of the run can share it.
-    One draws at a time, and the next finds it drawn."""
+def rendered_folder(tmp_path_factory) -> Path:
+    """Where sandboxes draw: files are named by their recipe, so all of the run can share them."""
     folder = Path(os.environ.get("LOUPE_TEST_RENDERED") or shared_by_all(tmp_path_factory) / "rendered")
     folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def rendered(tmp_path_factory):
+    """That folder, for whoever draws much: one at a time, and the next finds it drawn."""
+    folder = rendered_folder(tmp_path_factory)
     with alone(folder / "drawing.lock"):
         yield folder

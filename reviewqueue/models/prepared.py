@@ -5,6 +5,7 @@ from copy import copy
 from types import SimpleNamespace
 
 from django.db import connections, models
+from django.db.transaction import TransactionManagementError
 
 
 class Given(models.Expression):
@@ -34,7 +35,7 @@ class Prepared:
         _reasons(workspace=member.workspace_id)
 
     Nothing that was read is kept. Only values may differ, not the SQL: no None, and no related rows by
-    `prefetch_related`.
+    `prefetch_related`. Raises TransactionManagementError for rows to be held outside of a transaction.
     """
 
     def __init__(self, compose: Callable[[], models.QuerySet]):
@@ -45,6 +46,8 @@ class Prepared:
         if connection.vendor not in self.kept:
             self.kept[connection.vendor] = self.composed()
         queryset, compiler, sql, params = self.kept[connection.vendor]
+        if queryset.query.select_for_update and not connection.in_atomic_block:
+            raise TransactionManagementError("Rows are held in a transaction.")
         compiler = copy(compiler)  # this thread's own
         compiler.connection = connection
         params = [one.of(values, connection) if isinstance(one, Given) else one for one in params]

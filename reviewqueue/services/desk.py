@@ -75,10 +75,18 @@ class Picture:
         return self.post.persona.accounts if self.post.persona else []
 
 
+POST = Given("post", UUIDField())
+_locked = Prepared(
+    lambda: held(GeneratedPost.objects.select_related("persona", "source_post", "workspace")).filter(pk=POST)
+)
+
+
 def lock(post_id) -> GeneratedPost:
-    """The post, held against other writers until the transaction ends."""
-    related = GeneratedPost.objects.select_related("persona", "source_post", "workspace")
-    return held(related).get(pk=post_id)
+    """The post, held against other writers until the transaction ends. Raises GeneratedPost.DoesNotExist."""
+    post = _locked.first(post=post_id)
+    if post is None:
+        raise GeneratedPost.DoesNotExist
+    return post
 
 
 def lock_source(source_id) -> SourcePost:
@@ -86,7 +94,6 @@ def lock_source(source_id) -> SourcePost:
     return held(SourcePost.objects).get(pk=source_id)
 
 
-POST = Given("post", UUIDField())
 _items = Prepared(
     lambda: (
         MediaItem.objects.current()

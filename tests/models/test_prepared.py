@@ -1,12 +1,15 @@
 """Queries that are composed once."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.db.models import DateTimeField
 
 from reviewqueue.clock import now
 from reviewqueue.models import GeneratedPost, Member
+from reviewqueue.models.base import held
 from reviewqueue.models.prepared import ANYBODY, Given, Prepared
 from tests.factories import make_persona, make_post
 
@@ -50,3 +53,12 @@ def test_related_rows_come_with_it_and_moments_are_compared(ana):
 def test_a_value_that_is_missing_is_an_error(ana):
     with pytest.raises(KeyError):
         Prepared(lambda: GeneratedPost.objects.visible_to(ANYBODY))()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_held_in_a_transaction_only():
+    found = Prepared(lambda: held(Member.objects.filter(pk=ANYBODY.pk)))
+    with transaction.atomic():
+        assert found(member=uuid.uuid4()) == []
+    with pytest.raises(transaction.TransactionManagementError):
+        found(member=uuid.uuid4())

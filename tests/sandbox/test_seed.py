@@ -14,6 +14,7 @@ from reviewqueue.sandbox.app import Sandbox
 from reviewqueue.sandbox.pace import Pace
 from reviewqueue.sandbox.reelmirror.generating import TROUBLE, trouble_in
 from reviewqueue.sandbox.seed import POSTS, fill, start_running
+from tests.once import rendered, rendered_folder
 from tests.sandbox.conftest import Clock, Desk
 from tests.sandbox.contract import Api
 
@@ -28,12 +29,15 @@ def clock() -> Clock:
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory, clock) -> Sandbox:
     """As a user meets it: at the usual speed."""
-    return Sandbox(tmp_path_factory.mktemp("seed"), public_url="http://sandbox.test", clock=clock)
+    folder = tmp_path_factory.mktemp("seed")
+    (folder / "media").symlink_to(rendered_folder(tmp_path_factory))
+    return Sandbox(folder, public_url="http://sandbox.test", clock=clock)
 
 
 @pytest.fixture(scope="module")
-def seeded(sandbox):
-    return fill(sandbox)
+def seeded(sandbox, tmp_path_factory):
+    with rendered(tmp_path_factory):
+        return fill(sandbox)
 
 
 @pytest.fixture(scope="module")
