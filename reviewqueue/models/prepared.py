@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import copy
 from types import SimpleNamespace
 
+from django.conf import settings
 from django.db import connections, models
 from django.db.transaction import TransactionManagementError
 
@@ -28,6 +29,9 @@ ANYBODY = SimpleNamespace(
 )
 
 
+AT = Given("at", models.DateTimeField())  # the moment for which is asked
+
+
 class Prepared:
     """A queryset with `Given` values; called with them it asks the database and returns the rows.
 
@@ -43,9 +47,10 @@ class Prepared:
 
     def __call__(self, **values) -> list:
         connection = connections["default"]
-        if connection.vendor not in self.kept:
-            self.kept[connection.vendor] = self.composed()
-        queryset, compiler, sql, params = self.kept[connection.vendor]
+        kind = (connection.vendor, settings.TIME_SCALE)  # waits are part of some
+        if kind not in self.kept:
+            self.kept[kind] = self.composed()
+        queryset, compiler, sql, params = self.kept[kind]
         if queryset.query.select_for_update and not connection.in_atomic_block:
             raise TransactionManagementError("Rows are held in a transaction.")
         compiler = copy(compiler)  # this thread's own

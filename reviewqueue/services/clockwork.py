@@ -14,6 +14,7 @@ from django_q.tasks import async_task
 
 from reviewqueue.clock import claim, database_now, now
 from reviewqueue.models import Heartbeat, MediaFile, Operation, Watch, Workspace
+from reviewqueue.models.prepared import AT, Prepared
 from reviewqueue.services import holds, media, operations, polling, watches
 
 UNCLAIMED_SECONDS = 2.0
@@ -54,34 +55,40 @@ def turn(*, spare: Callable[[Callable], None], at: datetime | None = None) -> in
 
 def is_anything_due(at: datetime) -> bool:
     """Whether a turn could find anything to do: the one query of a turn in which nothing happens."""
+    return bool(_anything_due(at=at))
+
+
+@Prepared
+def _anything_due():
     parts = (
         Operation.objects.lapsed(Now()),
         Operation.objects.due(Now()),
-        holds.over(at),
-        MediaFile.objects.due(at),
-        polling.worth_planning(at),
+        holds.over(AT),
+        MediaFile.objects.due(AT),
+        polling.worth_planning(AT),
     )
     first, *others = (part.order_by().annotate(one=Value(1)).values_list("one") for part in parts)
-    return first.union(*others, all=True).exists()
+    return first.union(*others, all=True)[:1]
 
 
 def due(at: datetime) -> list[Chore]:
     """Everything that could be done now, decisions first."""
     chores = [
-        Chore("send_operation", pk, Operation, lambda pk=pk: operations.send(pk)) for pk in _due_operations()
+        Chore("send_operation", pk, Operation, lambda pk=pk: operations.send(pk))
+        for pk in _due_operations(at=database_now())
     ]
     chores += [
         Chore("look", watch.pk, Watch, lambda pk=watch.pk: polling.look(pk, hinted=True))
         for watch in _due_looks(at)
     ]
-    chores += [Chore("fetch_media", pk, MediaFile, lambda pk=pk: media.fetch(pk)) for pk in _due_files(at)]
+    chores += [Chore("fetch_media", pk, MediaFile, lambda pk=pk: media.fetch(pk)) for pk in _due_files(at=at)]
     return chores
 
 
+@Prepared
 def _due_operations():
-    at = database_now()
-    free = Q(picked_until=None) | Q(picked_until__lt=at)
-    return Operation.objects.due(at).filter(free).order_by("not_before").values_list("pk", flat=True)[:50]
+    free = Q(picked_until=None) | Q(picked_until__lt=AT)
+    return Operation.objects.due(AT).filter(free).order_by("not_before").values_list("pk", flat=True)[:50]
 
 
 def _due_looks(at: datetime) -> list[Watch]:
@@ -90,9 +97,10 @@ def _due_looks(at: datetime) -> list[Watch]:
     return [row for row in rows if row.claimed_until is None or row.claimed_until < at]
 
 
-def _due_files(at: datetime):
-    free = Q(claimed_until=None) | Q(claimed_until__lt=at)
-    return MediaFile.objects.due(at).filter(free).order_by("fetch_at").values_list("pk", flat=True)[:20]
+@Prepared
+def _due_files():
+    free = Q(claimed_until=None) | Q(claimed_until__lt=AT)
+    return MediaFile.objects.due(AT).filter(free).order_by("fetch_at").values_list("pk", flat=True)[:20]
 
 
 def refresh_late() -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from reviewqueue.clock import now, pace
 from reviewqueue.models import GeneratedPost, Hold, Member, Operation
 from reviewqueue.models.base import held
-from reviewqueue.models.prepared import ANYBODY, Given, Prepared
+from reviewqueue.models.prepared import ANYBODY, AT, Given, Prepared
 from reviewqueue.rules.states import HOLD, NotAllowed
 from reviewqueue.services import desk, events, operations, scopes
 from reviewqueue.services.access import NotPermitted, require
@@ -163,8 +163,11 @@ def _move(hold: Hold, send_at: datetime | None) -> None:
 def sweep(*, at: datetime | None = None) -> int:
     """End holds that hold nothing any more (a first approval has no operation to end it)."""
     at = at or now()
-    return over(at).update(state="released", ended_at=at)
+    return over(at).update(state="released", ended_at=at) if _over(at=at) else 0
 
 
 def over(at: datetime):
     return Hold.objects.filter(state="held", send_at__lt=at).exclude(operations__state="queued")
+
+
+_over = Prepared(lambda: over(AT).values_list("pk")[:1])

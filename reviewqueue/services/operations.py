@@ -30,6 +30,7 @@ from reviewqueue.models import (
     OperationEvent,
     UpstreamKey,
 )
+from reviewqueue.models.prepared import AT, Prepared
 from reviewqueue.rules.cadence import SETTLING, UNKNOWN_LOOKS
 from reviewqueue.rules.money import dollars
 from reviewqueue.rules.states import OPEN_OPERATION, OPERATION, NotAllowed
@@ -671,11 +672,14 @@ def _end_decisions(operation: Operation, ended: str) -> None:
     Decision.objects.filter(standing, stands=True).update(stands=False, ended=ended)
 
 
+_lapsed = Prepared(lambda: Operation.objects.lapsed(AT).select_related("workspace", "post", "persona"))
+
+
 def sweep(*, at: datetime | None = None) -> int:
     """Rows in `sending` whose lease has lapsed become `unknown`: the sender may have died after sending."""
     at = at or database_now()
     swept = 0
-    for operation in Operation.objects.lapsed(at).select_related("workspace", "post", "persona"):
+    for operation in _lapsed(at=at):
         error = errors.OutcomeUnknown("No answer was recorded; the sender may have died after sending.")
         state = operation.state
         lose(operation, error, operation.fence)

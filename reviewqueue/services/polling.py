@@ -25,6 +25,7 @@ from reviewqueue.models import (
     Watch,
     Workspace,
 )
+from reviewqueue.models.prepared import AT, Prepared
 from reviewqueue.rules import cadence
 from reviewqueue.rules.states import GENERATION_ENDED, VOICE_ENDED
 from reviewqueue.services import desk, durations, mirroring, rates, reconciling, setup, watches, wire
@@ -85,7 +86,7 @@ def plan(*, at: datetime | None = None) -> list[Candidate]:
     """Everything worth looking at now, the most pressing first."""
     at = at or now()
     found: list[Candidate] = []
-    for key in worth_planning(at).select_related("workspace"):
+    for key in _worth_planning(at=at):
         found += plan_for(key, at)
     return sorted(found, reverse=True)
 
@@ -106,6 +107,9 @@ def worth_planning(at: datetime):
     rejected = Q(state=UpstreamKey.State.REJECTED)
     keys = UpstreamKey.objects.filter(upstream="reelmirror")
     return keys.filter((rejected & rates.to_be_probed(at)) | (~rejected & (something | rates.half_open(at))))
+
+
+_worth_planning = Prepared(lambda: worth_planning(AT).select_related("workspace"))
 
 
 def plan_for(key: UpstreamKey, at: datetime) -> list[Candidate]:
