@@ -4,7 +4,8 @@ A fault waits for requests that match (`POST /api/v1/generate`; `{…}` stands f
 anything) and strikes a number of times. The kinds:
 
     before the effect   drop_before, redirect, 400 … 504 (a status code)
-    after the effect    drop_after, hang, truncate, huge, malformed, empty, html, 500_after … 504_after
+    after the effect    drop_after, hang, truncate, huge, malformed, empty, html, 409_after,
+                        500_after … 504_after
     both                slow (answers after `seconds`), late (504 now, the effect `seconds` later)
 """
 
@@ -31,7 +32,7 @@ GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></
 
 BEFORE = {"drop_before", "redirect", "late", *(str(status) for status in CODES)}
 AFTER = {"drop_after", "hang", "truncate", "huge", "malformed", "empty", "html"}
-AFTER |= {f"{status}_after" for status in CODES if status >= 500}
+AFTER |= {f"{status}_after" for status in CODES if status == 409 or status >= 500}
 KINDS = BEFORE | AFTER | {"slow"}
 
 

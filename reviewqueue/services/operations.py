@@ -36,6 +36,7 @@ from reviewqueue.rules.money import dollars
 from reviewqueue.rules.states import OPEN_OPERATION, OPERATION, NotAllowed
 from reviewqueue.services import desk, events, gate, rates, scopes, watches, wire
 from reviewqueue.services.access import AlreadyOpen, may
+from reviewqueue.services.evidence import EVIDENCE, Eyes, Found
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.upstream import errors
 
@@ -56,6 +57,14 @@ class Waits(Exception):
     def __init__(self, seconds: float, reason: str = ""):
         self.seconds, self.reason = seconds, reason
         super().__init__(reason)
+
+
+class Already(Exception):
+    """The service refused, and what was wished for is there: `seen` says where."""
+
+    def __init__(self, seen: Found):
+        self.seen = seen
+        super().__init__("The service refused: what was wished for is there.")
 
 
 class Blocked(Exception):
@@ -374,8 +383,24 @@ def carry(operation: Operation, line: "wire.Wire", deadline: float) -> None:
         reply = kind.call(line.api, operation, request)
     except errors.UpstreamError as raised:
         error = raised
-    record(operation, fence, reply, error)
+    is_conflict = isinstance(error, errors.Conflict) and kind.name not in ADDING
+    record(operation, fence, reply, look_after(operation, line, error) if is_conflict else error)
     line.learn(error)
+
+
+def look_after(operation: Operation, line: "wire.Wire", conflict: errors.Conflict) -> Exception:
+    """It may be refused because it is done, by somebody else or by an attempt that was lost: look.
+
+    Returns what it comes to: Already, the refusal as it is, or that nobody knows. A look that takes longer
+    than the lease leaves it to be looked for like everything whose answer was lost.
+    """
+    eyes = Eyes(line, lambda: line.spend(class_of(operation)))
+    try:
+        seen = EVIDENCE[operation.kind](operation, eyes)
+    except (errors.UpstreamError, wire.NoRoom, DatabaseTrouble) as trouble:
+        said = f"The service refused: {conflict.message}. Whether it was done before is not known: {trouble}"
+        return errors.OutcomeUnknown(said, status=conflict.status, code=conflict.code)
+    return Already(seen) if isinstance(seen, Found) else conflict
 
 
 def record(operation: Operation, fence: int, reply, error: Exception | None) -> None:
@@ -426,6 +451,10 @@ def classify(operation: Operation, fence: int, reply, error: Exception | None) -
         advance(operation, "block", note=str(error), fence=fence, blocked_by=stop.cause, reason=stop.reason)
     elif isinstance(error, errors.NotFound) and kind.name in REMOVING:
         settle(operation, None, "finish", fence=fence, reason="It was gone already.")
+    elif isinstance(error, Already):
+        by = "an attempt whose answer was lost" if was_lost(operation) else "somebody else"
+        said = f"It was done already when it was sent, by {by}. {error.seen.note}"
+        settle(operation, error.seen.reply, "finish", fence=fence, reason=said.strip())
     elif isinstance(error, errors.Conflict) and kind.name in ADDING:
         settle(operation, None, "finish", fence=fence, reason="It was there already.")
     elif isinstance(error, errors.Refused):

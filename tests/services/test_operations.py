@@ -15,7 +15,7 @@ from reviewqueue.services import gate, generating, holds, operations, resolving,
 from reviewqueue.services.access import AlreadyOpen
 from reviewqueue.services.kinds import KINDS
 from tests import factories
-from tests.asking import look
+from tests.asking import ASK, look
 from tests.world import nothing_written, only_postgresql, token
 
 
@@ -157,6 +157,50 @@ def test_slowing_down_is_no_attempt(oat):
     assert RateBudget.objects.get(pk=oat.key.fingerprint).blocked_until > now().timestamp()
 
 
+# ---- refused, as it is done already ---------------------------------------------------------------
+
+SEEN_AT_ONCE = (
+    "approve",
+    "reject",
+    "reject_item",
+    "set_public",
+    "generate",
+    "regenerate_item",
+    "create_persona",
+)
+
+
+@pytest.mark.parametrize("kind", SEEN_AT_ONCE)
+def test_a_conflict_with_what_is_there_already_is_a_success_and_not_by_us(world, kind):
+    """Somebody else did it between the last look and the sending."""
+    world.mirror("Oat & Ember", "Ines Calder")
+    operation = ASK[kind](world)
+    world.sandbox.misbehave("409_after", match="POST *")
+    operation = world.send(operation)
+    assert operation.state == "succeeded", operation.reason
+    assert "already when it was sent, by somebody else" in operation.reason
+    assert len(world.effects(kind)) == operation.attempts == 1
+
+
+@pytest.mark.parametrize("kind", ["generate", "sync"])
+def test_a_conflict_with_nothing_to_be_seen_failed_in_the_services_words(world, kind):
+    world.mirror("Oat & Ember", "Ines Calder")
+    operation = ASK[kind](world)
+    world.sandbox.misbehave("409", match="POST *")
+    operation = world.send(operation)
+    assert (operation.state, world.effects(kind)) == ("failed", [])
+    assert "told to answer like this" in operation.reason
+
+
+def test_a_conflict_that_cannot_be_looked_into_stays_unknown(oat):
+    operation, line, deadline = claimed(oat)
+    oat.sandbox.misbehave("409", match=APPROVE)
+    oat.sandbox.misbehave("403", match="GET *", times=9)
+    operations.carry(operation, line, deadline)
+    assert operation.state == "unknown"
+    assert "told to answer like this" in operation.reason
+
+
 # ---- crashes -----------------------------------------------------------------------------------
 
 
@@ -291,7 +335,8 @@ def lost_once(world) -> Operation:
 
 
 @pytest.mark.parametrize(
-    ("fault", "match"), [("422", "POST *"), ("403", "POST *"), ("403", "GET *"), ("404", "GET *")]
+    ("fault", "match"),
+    [("422", "POST *"), ("403", "POST *"), ("409", "POST *"), ("403", "GET *"), ("404", "GET *")],
 )
 def test_a_refused_repeat_proves_nothing_of_the_attempt_before_it(oat, fault, match):
     """Never a “failed” that in truth happened."""
