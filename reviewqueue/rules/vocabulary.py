@@ -76,6 +76,7 @@ EVENTS = {
     "key.added": Word("Key", "Added the API key ending in {last_four}"),
     "key.removed": Word("Key", "Removed the API key ending in {last_four}"),
     "key.rejected": Word("Key", "The service rejected the API key ending in {last_four}"),
+    "service.elsewhere": Word("Alarm", "{said} Check the address in LOUPE_REELMIRROR_URL."),
     "workspace.removed": Word("Workspace", "Removed the workspace {subject}"),
     "settings.changed": Word("Settings", "Changed {what}"),
     "view.shared": Word("View shared", "Shared the view “{subject}”"),

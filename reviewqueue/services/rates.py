@@ -16,6 +16,7 @@ from django.db.models import OuterRef, Q, Subquery
 from reviewqueue.clock import now, pace, wait
 from reviewqueue.models import RateBudget, UpstreamKey
 from reviewqueue.models.base import held
+from reviewqueue.upstream import errors
 
 MINUTE = 60.5  # seconds; half a second against the edge of the service's own window
 CLOCKS_APART = 1.0  # seconds between a request's place in our minute and in the service's
@@ -189,18 +190,34 @@ def answered(key: UpstreamKey) -> bool:
 
 
 @transaction.atomic
-def failed(key: UpstreamKey, reason: str) -> bool:
-    """The service did not answer, or with a 5xx. True if the breaker opened by it."""
+def failed(key: UpstreamKey, reason: str, *, at_once: bool = False) -> bool:
+    """The service did not answer, or with a 5xx. True if the breaker opened by it (`at_once`: by one)."""
     row = _held(key)
     was_closed = row.opened_at is None
     row.failures, row.trouble = min(row.failures + 1, 32_000), reason[:300]
     row.outcomes = _outcomes(row, failed=1)
     fails = sum(outcome[1] for outcome in row.outcomes)
     is_poor = len(row.outcomes) >= BREAKER_OUTCOMES and fails >= BREAKER_OPENS_AT * len(row.outcomes)
-    if is_half_open(row) or row.failures >= BREAKER_OPENS_AFTER or is_poor:
+    if at_once or is_half_open(row) or row.failures >= BREAKER_OPENS_AFTER or is_poor:
         row.opened_at = now()
     _keep(row, key)
     return was_closed and row.opened_at is not None
+
+
+@transaction.atomic
+def redirected(key: UpstreamKey, reason: str) -> bool:
+    """Somebody else answered: they get no second request with the key before half a minute is over.
+
+    True if that is news.
+    """
+    is_news = not is_elsewhere(_held(key))
+    failed(key, reason, at_once=True)
+    return is_news
+
+
+def is_elsewhere(key: UpstreamKey) -> bool:
+    """Somebody else answers in the service's place; it is a person who has to put that right."""
+    return key.opened_at is not None and key.trouble.startswith(errors.ELSEWHERE)
 
 
 def _held(key: UpstreamKey) -> UpstreamKey:

@@ -47,6 +47,10 @@ class Wire:
         elif isinstance(error, errors.Throttled):
             rates.block(self.key.fingerprint, error.wait)
             changed = True
+        elif isinstance(error, errors.Redirected):
+            changed = rates.redirected(self.key, str(error))
+            if changed:
+                events.record("service.elsewhere", self.key.workspace, said=str(error))
         elif isinstance(error, (errors.NotSent, errors.OutcomeUnknown)):
             changed = rates.failed(self.key, str(error))
         else:

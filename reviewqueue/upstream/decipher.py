@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reviewqueue.upstream.errors import (
+    ELSEWHERE,
     REFUSALS,
     Broken,
     DeadlinePassed,
@@ -44,7 +45,9 @@ def decipher(answer: Answer, *, needs_body: bool = True, clean: Clean = redact) 
         return Throttled("Too many requests.", wait=60.0 if wait is None else wait)
     if 300 <= status < 400:
         target = clean(storable(answer.headers.get("location", "")))[:LONGEST_CODE]
-        return Redirected(f"Answered {status}, a redirect, which is never followed: {target}", status=status)
+        leads = f"to {target}" if target else "to nowhere"
+        said = f"{ELSEWHERE}: {status}, a redirect {leads}, which is never followed."
+        return Redirected(said, status=status)
     return _error(answer, status, clean)
 
 

@@ -155,8 +155,12 @@ class TooLarge(Unreadable):
     """A 2xx with more in it than is ever read: it would be so again."""
 
 
+# How every message of a Redirected begins: whoever keeps only the message knows it again.
+ELSEWHERE = "Somebody else answers in the service’s place"
+
+
 class Redirected(OutcomeUnknown):
-    """3xx, never followed: the key must not travel."""
+    """3xx, never followed: the key must not travel. The service itself never answers so."""
 
 
 class MediaRefused(UpstreamError):

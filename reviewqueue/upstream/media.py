@@ -17,6 +17,7 @@ from reviewqueue.upstream.errors import (
     MediaRefused,
     NotFound,
     NotSent,
+    Redirected,
     Refused,
     Unreadable,
     UpstreamError,
@@ -149,6 +150,9 @@ def _failure(answer: Answer, max_bytes: int) -> UpstreamError | None:
         return Unreadable(f"Answered {status} in place of the file.", status=status)
     if status == 410:
         return NotFound("The host answered 410.", status=410)
+    if status is not None and 300 <= status < 400:
+        said = f"The host answered {status}, a redirect, which is never followed."
+        return Redirected(said, status=status)
     if status is not None and 400 <= status < 500 and status != 429:
         return REFUSALS.get(status, Refused)(f"The host answered {status}.", status=status)
     outcome = decipher(answer)

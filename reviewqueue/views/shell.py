@@ -83,7 +83,7 @@ class Tray:
 def keys_with_trouble():
     unread = Watch.objects.filter(workspace=OuterRef("workspace"), trouble=watches.LACKS_SCOPE)
     keys = UpstreamKey.objects.filter(workspace_id=ANYBODY.workspace_id, upstream="reelmirror")
-    return keys.only("state", "last_four", "opened_at", "answered_at").annotate(
+    return keys.only("state", "last_four", "opened_at", "answered_at", "trouble").annotate(
         unread=Subquery(unread.order_by("kind").values("kind")[:1]), rests_until=rates.blocked_until()
     )
 
@@ -100,6 +100,8 @@ def banners(member) -> list[dict]:
         return [{"kind": "key_missing"}]
     if key.state == UpstreamKey.State.REJECTED:
         found.append({"kind": "key_rejected", "key": key})
+    elif rates.is_elsewhere(key):
+        found.append({"kind": "elsewhere", "key": key})
     elif key.opened_at is not None:
         found.append({"kind": "away", "key": key})
     elif key.rests_until and key.rests_until > time.time():

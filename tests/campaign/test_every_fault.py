@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import transaction
 
-from reviewqueue.models import RateBudget
+from reviewqueue.models import RateBudget, UpstreamKey
 from reviewqueue.services.kinds import KINDS
 from tests.asking import ASK
 
@@ -84,6 +84,7 @@ def test_every_fault_leads_to_the_right_state_with_the_allowed_sends(oat, kind):
             if happened != (fault in UNSEEN_AFTER + UNUSABLE):
                 wrong.append((fault, f"{happened} effects"))
             RateBudget.objects.update(blocked_until=0)  # the minute that a 429 asked for is over
+            UpstreamKey.objects.update(opened_at=None)  # and the pause after a redirect
             oat.send(operation)  # a hint that comes twice, or the repeat of an absolute kind
             repeats = operation.state == "succeeded" and seen[0] == "queued"
             if changing(oat) > tries + repeats or (seen[0] == "queued") != repeats:

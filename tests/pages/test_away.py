@@ -21,6 +21,11 @@ BANNERS = {
     "500": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
     "504": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
     "drop_before": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
+    "redirect": [
+        "Somebody else answers in the service’s place",
+        "LOUPE_REELMIRROR_URL",
+        "Decisions are kept",
+    ],
     "hang": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
 }
 WITH_AGE = set(BANNERS) - {"403"}

@@ -6,8 +6,19 @@ from datetime import timedelta
 import pytest
 
 from reviewqueue.clock import now
-from reviewqueue.models import MediaFile, Operation, Persona, UpstreamKey
-from reviewqueue.services import billing, generating, media, operations, rates, resolving, reviewing
+from reviewqueue.models import Event, MediaFile, Operation, Persona, UpstreamKey
+from reviewqueue.rules.vocabulary import EVENTS
+from reviewqueue.services import (
+    billing,
+    generating,
+    media,
+    operations,
+    polling,
+    rates,
+    resolving,
+    reviewing,
+    watches,
+)
 from reviewqueue.upstream import errors
 from tests import factories, scripted
 from tests.scripted import picture
@@ -277,4 +288,46 @@ def test_while_the_service_is_away_nothing_is_tried(service, post, ben):
     assert send(operation).state == "queued"
     assert len(service.asked) == asked
     rates.answered(UpstreamKey.objects.get())
+    assert send(operation).state == "succeeded"
+
+
+# ---- somebody else answers in the service's place ------------------------------------------------------
+
+ELSEWHERE = (302, {"Location": "https://elsewhere.example/sign-in"}, b"")
+
+
+def test_a_redirect_in_place_of_an_answer_is_unknown_and_an_alarm_of_its_own(service, post, ben):
+    operation = approved(post, ben)
+    service.says[f"/v1/generated-posts/{post.upstream_id}/approve"] = ELSEWHERE
+    operation = send(operation)
+    assert operation.state == "unknown"
+    assert "to https://elsewhere.example/sign-in, which is never followed" in operation.reason
+    alarm = Event.objects.get(name="service.elsewhere")
+    assert operation.reason in alarm.facts["said"]
+    assert "Check the address in LOUPE_REELMIRROR_URL" in EVENTS[alarm.name].sentence
+    key = UpstreamKey.objects.get()
+    assert rates.is_elsewhere(key)  # after one of them: each request there carries the key
+    assert rates.is_open(key)
+
+
+def test_a_redirected_read_is_the_same_alarm_once_and_nothing_goes_there_after_it(service, post, ben):
+    operation = approved(post, ben)
+    service.instead = ELSEWHERE
+    assert send(operation).state == "queued"
+    asked = len(service.asked)
+    operation = send(operation)
+    assert (operation.state, operation.reason) == ("queued", "Somebody else answers in the service’s place.")
+    assert len(service.asked) == asked
+    UpstreamKey.objects.update(opened_at=now() - timedelta(seconds=31))
+    watch = watches.add(ben.workspace_id, "key")
+    polling.look(watch.pk)
+    assert service.asked[asked:] == ["/v1/billing/balance"]
+    assert rates.is_open(UpstreamKey.objects.get())
+    assert Event.objects.filter(name="service.elsewhere").count() == 1
+    service.instead = None
+    service.says["/v1/billing/balance"] = {"balance_cents": 4000}
+    UpstreamKey.objects.update(opened_at=now() - timedelta(seconds=31))
+    polling.look(watches.add(ben.workspace_id, "key", soon=True).pk)
+    key = UpstreamKey.objects.get()
+    assert (key.opened_at, key.trouble) == (None, "")
     assert send(operation).state == "succeeded"
