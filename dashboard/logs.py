@@ -1,4 +1,4 @@
-"""What leaves through the log carries no secret."""
+"""What leaves through the log carries no secret, and says of an outage no more than there is to say."""
 
 import logging
 
@@ -15,4 +15,14 @@ class RedactingFilter(logging.Filter):
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = redact(record.exc_text)
+        return True
+
+
+class OutageFilter(logging.Filter):
+    """A request that found no database is told in one line: every page asks again until it is back."""
+
+    def filter(self, record):
+        if getattr(record, "status_code", 0) == 503 and record.exc_info:
+            record.msg = f"{record.getMessage()} ({' '.join(str(record.exc_info[1]).split())})"
+            record.args, record.exc_info = (), None
         return True

@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from environ import ImproperlyConfigured as EnvironError
 
-from dashboard.logs import RedactingFilter
+from dashboard.logs import OutageFilter, RedactingFilter
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PRODUCT = "Loupe"
@@ -154,6 +154,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "reviewqueue.middleware.NotedWrites",
     "reviewqueue.middleware.DomainErrors",
 ]
 
@@ -212,6 +213,7 @@ def database():
         }
         config["CONN_MAX_AGE"] = 600
     elif config["ENGINE"].endswith("postgresql"):
+        config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
         config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True
     else:
@@ -326,9 +328,11 @@ LOG_LEVEL = one_of("LOUPE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERRO
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": RedactingFilter}},
+    "filters": {"outage": {"()": OutageFilter}, "redact": {"()": RedactingFilter}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outage", "redact"]}
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},

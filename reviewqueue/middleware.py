@@ -8,6 +8,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
@@ -18,7 +19,7 @@ from reviewqueue.models import Member, User
 from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import accounts
 from reviewqueue.services.access import NotPermitted
-from reviewqueue.views import refusals
+from reviewqueue.views import outage, refusals
 
 
 class MemberRequest(HttpRequest):
@@ -60,6 +61,7 @@ LEAST_BYTES = 200
 
 # Addresses that need no place in a workspace; everything else does.
 OPEN = ("/sign-in/", "/sign-out/", "/reset/", "/enter/", "/healthz", "/readyz", "/sandbox/", "/admin/")
+PROBES = ("/healthz", "/readyz")  # nobody asks who asks: they answer without a database
 NOT_OPEN = ("/sign-in/as/",)  # though it lies under one that is
 
 
@@ -67,7 +69,8 @@ class Membership(AuthenticationMiddleware):
     """Sets `request.user` and `request.member` with one query, and sends strangers to the sign-in page."""
 
     def __call__(self, request):
-        request.user, request.places = self.who(request)
+        is_probe = request.path in PROBES
+        request.user, request.places = (AnonymousUser(), []) if is_probe else self.who(request)
         request.member = self.here(request.places)
         is_open = request.path.startswith(OPEN) and not request.path.startswith(NOT_OPEN)
         if request.member is None and not is_open:
@@ -106,6 +109,19 @@ class Membership(AuthenticationMiddleware):
             answer["HX-Redirect"] = "/sign-in/"
             return answer
         return redirect_to_login(request.get_full_path())
+
+
+class NotedWrites:
+    """Notes whether a request has written anything, for what is said if the database goes away meanwhile."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.method in outage.SAFE:
+            return self.get_response(request)
+        with connection.execute_wrapper(outage.Writes(request)):
+            return self.get_response(request)
 
 
 class DomainErrors:

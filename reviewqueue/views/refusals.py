@@ -65,10 +65,12 @@ BROKEN = (
 )
 
 
-def plain(title: str, refusal: str, status: int) -> HttpResponse:
+def plain(
+    title: str, refusal: str, status: int, *, template: str = "reviewqueue/refused.html", **more
+) -> HttpResponse:
     """A page that needs neither the database nor a request that makes sense."""
-    context = {"PRODUCT": settings.PRODUCT, "title": title, "refusal": refusal}
-    return HttpResponse(render_to_string("reviewqueue/refused.html", context), status=status)
+    context = {"PRODUCT": settings.PRODUCT, "title": title, "refusal": refusal, **more}
+    return HttpResponse(render_to_string(template, context), status=status)
 
 
 def refused(request, error, title: str, status: int, more: str = ""):

@@ -156,9 +156,10 @@ document.addEventListener("submit", (event) => {
   }
   values.token = $("#desk-token").value;
   for (const field of $$("[aria-invalid]", form)) field.removeAttribute("aria-invalid"); // the answer says what still is
+  for (const told of $$("#ask > [data-outage]")) told.remove();
   const version = asker?.closest("[data-version]")?.dataset.version;
   htmx.ajax("POST", form.getAttribute("action"), { source: form, target: form.dataset.target ?? document.body, swap: form.dataset.swap ?? "none", values, headers: version ? { "X-Version": version } : {} })
-    .then(() => { if (!$("[aria-invalid=true]", form)) $("#ask").close(); });
+    .then(() => { if (!$("[aria-invalid=true]", form) && !$("#ask > [data-outage]")) $("#ask").close(); });
 });
 
 // ---- reasons: the short list under Reject ------------------------------------------------------
@@ -488,7 +489,18 @@ document.addEventListener("loupe:pressed", (event) => { // the mark, before any 
   film.classList.add("draw");
   if (mark && !$(".wax", frame)) $(".frame-media", frame).append(mark.content.cloneNode(true));
 });
-document.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.status ? "The server answered with an error. Nothing was decided." : "No connection. Nothing was sent."));
+// The database is away: the answer says so on the page as it is. What was typed stays where it was.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.status !== 503 || detail.xhr.getResponseHeader("HX-Reswap") !== "none") return; // a proxy's own
+  detail.isError = false;
+  detail.shouldSwap = detail.requestConfig.verb !== "get" || !$("[data-outage]"); // a poll tells it once
+  const words = $("#reason-words");
+  if (words && !words.value) words.value = detail.requestConfig.parameters.words ?? "";
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (isDone(event)) for (const told of $$("[data-outage=look]")) told.remove();
+});
+document.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.status ? "The server answered with an error. Look at the page again before you repeat it." : "No connection. Nothing was sent."));
 document.addEventListener("htmx:sendError", () => say("No connection. Nothing was sent; try again."));
 document.addEventListener("htmx:afterRequest", (event) => { // a “no” brings the frame back in its place
   const frame = event.detail.elt?.closest?.(".frame");

@@ -6,8 +6,10 @@ from collections import Counter
 from itertools import count, cycle
 
 import pytest
+from django.test import RequestFactory
 from playwright.sync_api import expect
 
+from reviewqueue.views import outage
 from tests.browser.axe import Eyes
 from tests.browser.conftest import DESKTOP, PHONE, until
 
@@ -381,6 +383,46 @@ def test_a_poll_that_an_answer_overtook_is_dropped(visit, stretch):
     answer.value.finished()
     page.wait_for_timeout(300)  # what it would have broken is logged, and fails the test
     expect(here(page).locator(".film .is-out")).to_have_count(1)
+
+
+def away(route):
+    """What Loupe answers while its database is away."""
+    asked, headers = route.request, {"HX-Request": "true"}
+    answer = outage.answer(RequestFactory().generic(asked.method, "/", headers=headers))
+    route.fulfill(status=answer.status_code, headers=dict(answer.items()), body=answer.content.decode())
+
+
+def test_while_the_database_is_away_nothing_that_was_typed_is_lost(visit, stretch):
+    visitor, rows = visit("ana"), stretch(2)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    words, told = page.locator("#reason-words"), page.locator("#notices [data-outage]")
+    page.route("**/rejection/", away)
+    page.keyboard.press("r")
+    words.fill("The hand has six fingers")
+    page.keyboard.press("Enter")
+    expect(told).to_contain_text("Nothing was done. What you typed is still here")
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    told.get_by_role("button", name="Close").click()
+    page.route("**/live/**", away)
+    expect(told).to_contain_text("What stands here is as it was")
+    page.wait_for_timeout(2500)  # it is asked for again, and told once
+    expect(told).to_have_count(1)
+    page.unroute_all()
+    expect(told).to_have_count(0)
+    page.keyboard.press("r")
+    expect(words).to_have_value("The hand has six fingers")
+    page.keyboard.press("Enter")
+    expect(tray(page)).to_contain_text("Rejected")
+    expect(words).to_have_value("")
+    visitor.go("/personas/")
+    page.get_by_role("link", name="New persona").click()
+    page.get_by_label("Name").fill("Nadir")
+    page.route("**/personas/", away)
+    page.locator("#ask form button.btn-ink").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Nothing was done")
+    expect(dialog.get_by_label("Name")).to_have_value("Nadir")
+    visitor.wrong[:] = [one for one in visitor.wrong if "status of 503" not in one]
 
 
 def test_two_people_get_different_posts_and_see_each_other(visit, stretch, loupe):
