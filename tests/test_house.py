@@ -20,7 +20,17 @@ MAY = {
     "forms": {"forms", "rules", "services", "models"},
     "services": {"services", "models", "rules", "upstream", "gateway", "wake", "clock", "vault", "sandbox"},
     "views": {"views", "services", "models", "rules", "forms", "clock", "gateway", "upstream"},
-    "management": {"services", "models", "rules", "clock", "gateway", "management", "sandbox", "vault"},
+    "management": {
+        "services",
+        "models",
+        "rules",
+        "clock",
+        "gateway",
+        "management",
+        "sandbox",
+        "vault",
+        "ending",
+    },
     "templatetags": {"services", "rules", "clock", "models"},
 }
 WITHOUT_DJANGO = ("rules", "upstream", "sandbox")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from reviewqueue.sandbox.app import Sandbox
 from tests.running import (
     ROOT,
     Running,
@@ -49,7 +50,8 @@ import uuid
 from reviewqueue.models import Member
 from reviewqueue.services import personas
 by = Member.objects.get(user__email="ana@example.com")
-print(personas.create(name="Nadir", writing_style="Dry.", by=by, token=uuid.uuid4()).pk.hex)
+for number in range({count}):
+    print(personas.create(name=f"Nadir {{number}}", writing_style="Dry.", by=by, token=uuid.uuid4()).pk.hex)
 """
 
 
@@ -129,19 +131,27 @@ def beats(folder: Path) -> bool:
     return False
 
 
+def new_operations(folder: Path, count: int) -> list[str]:
+    """Somebody asks for personas: of all that is asked for, these are never to be sent twice."""
+    return manage(environment(folder, free_port()), "shell", "-v", "0", "-c", ASK.format(count=count)).split()
+
+
 def new_operation(folder: Path) -> str:
-    """Somebody asks for a persona: of all that is asked for, this is never to be sent twice."""
-    return manage(environment(folder, free_port()), "shell", "-v", "0", "-c", ASK).strip()
+    return new_operations(folder, 1)[0]
 
 
 def state(folder: Path, operation: str) -> str:
     return ask(folder, "SELECT state FROM reviewqueue_operation WHERE id = ?", operation)[0][0]
 
 
+def states(folder: Path) -> dict[str, int]:
+    return dict(ask(folder, "SELECT state, COUNT(*) FROM reviewqueue_operation GROUP BY state"))
+
+
 def effects(folder: Path) -> int:
     """How often it happened at the service, by the service's own word."""
     with sqlite3.connect(folder / "sandbox/sandbox.sqlite3", timeout=20) as database:
-        return database.execute("SELECT COUNT(*) FROM personas WHERE name = 'Nadir'").fetchone()[0]
+        return database.execute("SELECT COUNT(*) FROM personas WHERE name LIKE 'Nadir %'").fetchone()[0]
 
 
 def waiting(folder: Path) -> int:
@@ -272,3 +282,22 @@ def test_a_second_poller_takes_over_from_one_that_was_killed_and_needs_no_worker
     until(lambda: state(folder, operation) == "succeeded")
     assert leader().endswith(f":{second.pid}")
     assert effects(folder) == 1
+
+
+@pytest.mark.parametrize(("command", "hands"), [("qcluster", WORKERS), ("runpoller", 3)])
+def test_told_to_end_it_finishes_what_is_under_way_and_begins_nothing_more(alone, command, hands):
+    """A deploy: what was not begun waits for the next release, and nothing is left unknown."""
+    folder, count = alone.folder, hands + 4
+    Sandbox(folder / "sandbox", public_url="http://sandbox.test", speed=1.0).misbehave(
+        "slow", match="POST /api/v1/personas", times=hands, seconds=2
+    )
+    new_operations(folder, count)
+    process = alone(command)
+    until(lambda: states(folder).get("sending") == hands)
+    process.terminate()
+    assert process.wait(35) == 0
+    assert states(folder) == {"succeeded": hands, "queued": count - hands}
+    assert effects(folder) == hands
+    alone("runpoller")
+    until(lambda: states(folder) == {"succeeded": count})
+    assert effects(folder) == count

@@ -65,8 +65,8 @@ class Command(BaseCommand):
             self.stopping.wait(pause)
 
     def spare(self, call) -> None:
-        """Run a call beside the clock, unless all hands are full."""
-        if len(self.busy) >= SPARE_HANDS:
+        """Run a call beside the clock, unless all hands are full, or nothing more is to be begun."""
+        if len(self.busy) >= SPARE_HANDS or self.stopping.is_set():
             return
         token = object()
         self.busy.add(token)

@@ -1,0 +1,22 @@
+"""The worker: django-q2's cluster, which begins nothing more once it was told to end.
+
+By itself it would still do all that it has fetched, and each of these may take as long as a request.
+"""
+
+from django.core.management.base import BaseCommand
+from django_q.cluster import Cluster
+
+from reviewqueue import ending
+
+
+class Worker(Cluster):
+    def stop(self) -> bool:
+        ending.told.set()
+        return super().stop()
+
+
+class Command(BaseCommand):
+    help = "Runs the worker. On SIGTERM it finishes what is under way, begins nothing more, then ends."
+
+    def handle(self, *args, **options):
+        Worker().start()
