@@ -128,15 +128,36 @@ def stand(
         yield Ground(folder, port, key, database, time_scale, self_kill)
 
 
+PREFIX = "loupe_owned_campaign_"
+# A campaign is connected to the server under its database's name for as long as it lives; the server itself
+# ends that when the process is gone, on whatever host it ran.
+LEFT = """
+SELECT datname FROM pg_database WHERE starts_with(datname, %s)
+AND datname NOT IN (SELECT application_name FROM pg_stat_activity)
+"""
+
+
 @contextlib.contextmanager
 def own_database(server: str) -> Iterator[str]:
-    """A database of its own beside the one that `server` names, dropped afterwards."""
-    name = f"loupe_campaign_{uuid.uuid4().hex[:8]}"
-    on_server(server, f"CREATE DATABASE {name}")
-    try:
-        yield f"{server.rpartition('/')[0]}/{name}"
-    finally:
-        on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+    """A database of its own beside the one that `server` names, dropped afterwards.
+
+    Those that campaigns left which were killed are dropped first.
+    """
+    drop_what_was_left(server)
+    name = f"{PREFIX}{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server, autocommit=True, application_name=name) as owner:
+        owner.execute(f"CREATE DATABASE {name}")
+        try:
+            yield f"{server.rpartition('/')[0]}/{name}"
+        finally:
+            on_server(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def drop_what_was_left(server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        for (name,) in connection.execute(LEFT, [PREFIX]).fetchall():
+            with contextlib.suppress(psycopg.Error):  # it is another's, or another start is at it
+                connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def on_server(server: str, *statements: str) -> None:

@@ -10,8 +10,10 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.__main__ import POSTGRES, postgres_answers
 from tests.campaign import ground, storm
 from tests.campaign.jobs import Crew, Job
 from tests.campaign.silence import Lookout
@@ -26,7 +28,7 @@ IDLE = "import time; print('ready', flush=True); time.sleep(60)"
 def child(code: str, *arguments: str):
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
     try:
-        process.stdout.readline()
+        process.said = process.stdout.readline().strip()
         yield process
     finally:
         process.kill()
@@ -129,6 +131,33 @@ def test_a_backup_is_the_database_of_that_moment(tmp_path):
 
 
 # ---- killed ----------------------------------------------------------------------------------------------
+
+OWNER = """
+import sys, time
+from tests.campaign import ground
+with ground.own_database(sys.argv[1]) as database:
+    print(database.rpartition("/")[2], flush=True)
+    time.sleep(600)
+"""
+
+
+def databases() -> set[str]:
+    with psycopg.connect(POSTGRES) as connection:
+        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+
+
+@pytest.mark.skipif(not postgres_answers(), reason="needs PostgreSQL")
+def test_a_database_is_dropped_at_the_next_start_once_its_owner_is_gone_and_not_before():
+    with child(OWNER, POSTGRES) as alive:
+        with child(OWNER, POSTGRES) as killed:
+            left = killed.said
+        until(lambda: ground.drop_what_was_left(POSTGRES) or left not in databases())
+        assert alive.said in databases()
+        with ground.own_database(POSTGRES) as ours:
+            ground.drop_what_was_left(POSTGRES)
+            assert {alive.said, ours.rpartition("/")[2]} <= databases()
+    until(lambda: ground.drop_what_was_left(POSTGRES) or alive.said not in databases())
+
 
 CAMPAIGN = """
 import sys, time
