@@ -8,7 +8,7 @@ from reviewqueue.models.content import GeneratedPost
 from reviewqueue.models.operation import Operation
 from reviewqueue.models.persona import Persona
 from reviewqueue.models.workspace import Member, Workspace
-from reviewqueue.rules.vocabulary import EVENTS
+from reviewqueue.rules.vocabulary import word_of
 
 
 class EventQuerySet(models.QuerySet):
@@ -43,8 +43,8 @@ class Event(Row):
 
     @property
     def label(self) -> str:
-        return EVENTS[self.name].label
+        return word_of(self.name).label
 
     @property
     def sentence(self) -> str:
-        return EVENTS[self.name].sentence.format(subject=self.subject_label, **self.facts)
+        return word_of(self.name).sentence.format(subject=self.subject_label, **self.facts)

@@ -6,6 +6,8 @@ stand beside it on the page.
 
 from typing import NamedTuple
 
+from reviewqueue.rules.releases import words
+
 
 class Word(NamedTuple):
     label: str
@@ -84,3 +86,8 @@ EVENTS = {
     "view.removed": Word("View taken back", "Took back the shared view “{subject}”"),
     "signed_in": Word("Sign in", "Signed in"),
 }
+
+
+def word_of(name: str) -> Word:
+    """The word for what is recorded already: a newer release may know more of them."""
+    return EVENTS.get(name) or Word("Other", f"{{subject}}: {words(name)}")

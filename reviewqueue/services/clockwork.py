@@ -62,7 +62,7 @@ def is_anything_due(at: datetime) -> bool:
 def _anything_due():
     parts = (
         Operation.objects.lapsed(Now()),
-        Operation.objects.due(Now()),
+        operations.sendable(Now()),
         holds.over(AT),
         MediaFile.objects.due(AT),
         polling.worth_planning(AT),
@@ -88,7 +88,7 @@ def due(at: datetime) -> list[Chore]:
 @Prepared
 def _due_operations():
     free = Q(picked_until=None) | Q(picked_until__lt=AT)
-    return Operation.objects.due(AT).filter(free).order_by("not_before").values_list("pk", flat=True)[:50]
+    return operations.sendable(AT).filter(free).order_by("not_before").values_list("pk", flat=True)[:50]
 
 
 def _due_looks(at: datetime) -> list[Watch]:

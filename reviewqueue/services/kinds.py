@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reviewqueue.clock import now
 from reviewqueue.models import Checkout, GeneratedPost, Operation, OutgoingPost, Persona, Source, SyncJob
 from reviewqueue.models.base import held
+from reviewqueue.rules.releases import Known, words
 from reviewqueue.services import desk, mirroring, watches
 
 
@@ -579,6 +580,19 @@ KINDS = {
         ),
     )
 }
+
+
+def newer(name: str) -> Kind:
+    """A kind that only a newer release knows: it has words here, and is neither sent nor looked for."""
+    said = words(name).capitalize()
+    return Kind(name, "operation.resolve", "", _not_ours, _nothing, said, said, "Not confirmed.")
+
+
+def _not_ours(api, op, wire):
+    raise NotImplementedError(f"“{op.kind}” is sent by a newer release of Loupe.")
+
+
+KINDS = Known(KINDS, newer)
 
 HOLDABLE = (
     "approve",

@@ -290,11 +290,16 @@ def pick(operation_id, *, at: datetime | None = None) -> Operation | None:
     """Mark a due operation as being prepared. None if it is not due, or somebody else has it."""
     at = at or database_now()
     free = Q(picked_until=None) | Q(picked_until__lt=at)
-    due = Operation.objects.due(at).filter(free, pk=operation_id)
+    due = sendable(at).filter(free, pk=operation_id)
     if not due.update(picked_until=at + wait(PICK_SECONDS), fence=F("fence") + 1):
         return None
     related = ("workspace", "by__user", "post__persona", "post__workspace", "item", "persona", "source")
     return Operation.objects.select_related(*related).get(pk=operation_id)
+
+
+def sendable(at):
+    """What is due, of the kinds that this release knows."""
+    return Operation.objects.due(at).filter(kind__in=list(KINDS))
 
 
 def check_in_time(operation: Operation) -> None:

@@ -145,7 +145,7 @@ def scheduled(workspace: Workspace, at: datetime) -> list[Candidate]:
 
 def scheduled_at(at: datetime):
     free = Q(claimed_until=None) | Q(claimed_until__lt=at)
-    return Watch.objects.filter(free, poll_at__lte=at).exclude(kind__in=JOBS)
+    return Watch.objects.filter(free, poll_at__lte=at, kind__in=list(LOOKS)).exclude(kind__in=JOBS)
 
 
 def on_screens(workspace: Workspace, at: datetime) -> set:
@@ -334,7 +334,8 @@ def look(watch_id, *, at: datetime | None = None, hinted: bool = False) -> bool:
     free = Q(claimed_until=None) | Q(claimed_until__lt=at)
     if hinted:
         free &= Q(hinted_at__isnull=False)
-    if not Watch.objects.filter(free, pk=watch_id).update(claimed_until=at + claim(CLAIM_SECONDS, least=15)):
+    known = Watch.objects.filter(kind__in=list(LOOKS))
+    if not known.filter(free, pk=watch_id).update(claimed_until=at + claim(CLAIM_SECONDS, least=15)):
         return False
     watch = Watch.objects.select_related("workspace").get(pk=watch_id)
     line = None

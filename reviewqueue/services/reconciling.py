@@ -52,7 +52,8 @@ class Purse:
 def looked_for(workspace: Workspace):
     """What nobody knows the outcome of: sent without an answer, or in a backup that was put back."""
     restored = Q(state="blocked", blocked_by="restore")
-    return workspace.operations.filter(Q(state="unknown") | restored, look_at__isnull=False)
+    known = workspace.operations.filter(kind__in=list(EVIDENCE))
+    return known.filter(Q(state="unknown") | restored, look_at__isnull=False)
 
 
 def due(workspace: Workspace) -> list[Operation]:

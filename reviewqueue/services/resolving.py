@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from reviewqueue.models import GeneratedPost, Member, Operation
+from reviewqueue.rules.releases import Known
 from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import desk, events, generating, operations, reconciling, syncing, watches
 from reviewqueue.services.access import require
@@ -16,6 +17,7 @@ from reviewqueue.services.kinds import KINDS
 
 MAKING = ("generate", "clone")  # what would have made a new post
 NOTE_AT_MOST = 300
+NEWER = "A newer release of Loupe has it in hand. This one leaves it alone."
 KNOWN_BY_NOW = "It is known by now what became of it. Nothing was changed."
 
 
@@ -282,3 +284,4 @@ KNOWN = {
     "absent": _absent,
     "cancelled": lambda operation: "Taken back before it was sent. Nothing happened at the service.",
 }
+KNOWN = Known(KNOWN, lambda state: lambda operation: NEWER)

@@ -5,6 +5,7 @@ from django.db.models import CharField, F, OuterRef, Subquery
 from reviewqueue.models import Scope, Workspace
 from reviewqueue.models.base import held
 from reviewqueue.models.prepared import ANYBODY, Given, Prepared
+from reviewqueue.rules import states
 
 DESK = "desk"
 
@@ -58,7 +59,7 @@ def bump(workspace_id, persona_id=None, *, left: str = "", entered: str = "") ->
     """
     moves = {}
     if left != entered:
-        if left:
+        if left in states.DESK:  # else it is a newer release's, which has its own count
             moves[left] = F(left) - 1
         if entered:
             moves[entered] = F(entered) + 1

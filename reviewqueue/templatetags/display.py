@@ -10,6 +10,7 @@ from django.utils.html import format_html
 
 from reviewqueue.clock import age, now, pace
 from reviewqueue.rules import cadence, captions, money
+from reviewqueue.rules.releases import Known, words
 from reviewqueue.services import operations
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.services.personas import MODES
@@ -114,6 +115,7 @@ DESK_WORDS = {
     "published": ("Published", "publish", "is-ok"),
     "rejected": ("Rejected", "x", "is-no"),
 }
+DESK_WORDS = Known(DESK_WORDS, lambda place: (words(place).capitalize(), "clock", ""))
 TROUBLE_WORDS = {
     "failed": "Failed",
     "partly_failed": "Partly failed",

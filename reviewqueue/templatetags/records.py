@@ -5,6 +5,7 @@ import re
 
 from django import template
 
+from reviewqueue.rules.releases import Known, words
 from reviewqueue.services import operations, resolving
 from reviewqueue.services.kinds import KINDS
 
@@ -20,6 +21,7 @@ STATES = {
     "absent": ("Did not happen", "x", ""),
     "cancelled": ("Taken back", "undo", ""),
 }
+STATES = Known(STATES, lambda state: (words(state).capitalize(), "clock", ""))
 MOVES = {
     "claim": "Sent",
     "skip": "Nothing left to send",
