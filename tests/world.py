@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connection, connections
 from django.test import TestCase
 
 from reviewqueue import gateway
@@ -329,6 +329,30 @@ only_postgresql = pytest.mark.skipif(
     settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql",
     reason="needs writers side by side: runs on PostgreSQL",
 )
+
+
+only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="how SQLite fails")
+
+
+@contextmanager
+def in_place_of_ours(**changes):
+    """Whatever is asked of the database meets another one."""
+    ours, other = connections["default"], connections.create_connection("default")
+    other.settings_dict = {**ours.settings_dict, **changes}
+    connections["default"] = other
+    try:
+        yield other
+    finally:
+        other.close()
+        connections["default"] = ours
+
+
+def copy_of_database(folder: Path) -> Path:
+    """A file of SQLite's that holds what the test has committed."""
+    path = folder / "loupe.sqlite3"
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(path)])
+    return path
 
 
 def from_threads(count: int, call) -> list:

@@ -4,32 +4,18 @@ import logging
 import socket
 import sqlite3
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
-from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import Client
 
 from dashboard.logs import OutageFilter
 from reviewqueue.models import Note, Operation
 from reviewqueue.views import outage
-from tests.world import only_postgresql
+from tests.world import copy_of_database, in_place_of_ours, only_postgresql, only_sqlite
 
-only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="how SQLite fails")
 SCRIPT = {"HX-Request": "true"}
-
-
-@contextmanager
-def in_place_of_ours(**changes):
-    """Whatever is asked of the database meets another one."""
-    ours, other = connections["default"], connections.create_connection("default")
-    other.settings_dict = {**ours.settings_dict, **changes}
-    connections["default"] = other
-    try:
-        yield other
-    finally:
-        other.close()
-        connections["default"] = ours
 
 
 @pytest.fixture
@@ -115,18 +101,10 @@ def test_the_log_has_a_line_for_it_and_no_traceback(browser, away, caplog):
 # ---- it is there, and takes nothing ---------------------------------------------------------------------
 
 
-@pytest.fixture
-def copied(tmp_path):
-    """A file that holds what the test has written."""
-    path = tmp_path / "loupe.sqlite3"
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM INTO %s", [str(path)])
-    return path
-
-
 @only_sqlite
 @pytest.mark.django_db(transaction=True)
-def test_another_writer_holds_the_file_for_too_long(browser, post, copied):
+def test_another_writer_holds_the_file_for_too_long(browser, post, tmp_path):
+    copied = copy_of_database(tmp_path)
     options = {**connection.settings_dict["OPTIONS"], "timeout": 0.05}
     with in_place_of_ours(NAME=str(copied), OPTIONS=options):
         assert browser.get("/").status_code == 200
@@ -140,7 +118,8 @@ def test_another_writer_holds_the_file_for_too_long(browser, post, copied):
 
 @only_sqlite
 @pytest.mark.django_db(transaction=True)
-def test_a_file_that_may_only_be_read(browser, post, copied):
+def test_a_file_that_may_only_be_read(browser, post, tmp_path):
+    copied = copy_of_database(tmp_path)
     options = {**connection.settings_dict["OPTIONS"], "uri": True}
     with in_place_of_ours(NAME=str(copied)):
         browser.get("/activity/")
@@ -152,9 +131,9 @@ def test_a_file_that_may_only_be_read(browser, post, copied):
 
 @only_sqlite
 @pytest.mark.django_db(transaction=True)
-def test_a_full_disk_keeps_what_was_kept_and_takes_nothing_more(browser, post, copied):
+def test_a_full_disk_keeps_what_was_kept_and_takes_nothing_more(browser, post, tmp_path):
     note = {"text": "x" * 900, "token": str(uuid.uuid4())}
-    with in_place_of_ours(NAME=str(copied)) as other:
+    with in_place_of_ours(NAME=str(copy_of_database(tmp_path))) as other:
         with other.cursor() as cursor:
             pages = cursor.execute("PRAGMA page_count").fetchone()[0]
             cursor.execute(f"PRAGMA max_page_count = {pages}")

@@ -1,7 +1,9 @@
 """What each answer proves, and that nothing is sent twice because nobody knew."""
 
+import sqlite3
 import uuid
 from datetime import timedelta
+from threading import Timer
 
 import psycopg
 import pytest
@@ -16,7 +18,14 @@ from reviewqueue.services.access import AlreadyOpen
 from reviewqueue.services.kinds import KINDS
 from tests import factories
 from tests.asking import ASK, look
-from tests.world import nothing_written, only_postgresql, token
+from tests.world import (
+    copy_of_database,
+    in_place_of_ours,
+    nothing_written,
+    only_postgresql,
+    only_sqlite,
+    token,
+)
 
 
 @pytest.fixture
@@ -467,6 +476,24 @@ def test_a_database_that_stays_away_leaves_it_to_be_found_out(oat, settings):
     look(oat)
     operation.refresh_from_db()
     assert operation.state == "succeeded"
+    assert len(oat.effects("approve")) == 1
+
+
+@only_sqlite
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_is_held_while_another_has_the_file(oat, settings, tmp_path):
+    options = {**connection.settings_dict["OPTIONS"], "timeout": 0.05}
+    with in_place_of_ours(NAME=str(copy_of_database(tmp_path)), OPTIONS=options) as file:
+        operation, line, deadline = claimed(oat)
+        settings.TIME_SCALE = 10
+        other = sqlite3.connect(file.settings_dict["NAME"], check_same_thread=False, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        Timer(0.5, other.rollback).start()
+        operations.carry(operation, line, deadline)
+        assert not other.in_transaction  # it was waited for
+        operation.refresh_from_db()
+        assert operation.state == "succeeded"
+        other.close()
     assert len(oat.effects("approve")) == 1
 
 
