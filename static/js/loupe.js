@@ -500,8 +500,8 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 document.addEventListener("htmx:afterRequest", (event) => {
   if (isDone(event)) for (const told of $$("[data-outage=look]")) told.remove();
 });
-document.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.status ? "The server answered with an error. Look at the page again before you repeat it." : "No connection. Nothing was sent."));
-document.addEventListener("htmx:sendError", () => say("No connection. Nothing was sent; try again."));
+document.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.status ? "The server answered with an error. Look at the page again before you repeat it." : "No connection. Look at the page again before you repeat it."));
+document.addEventListener("htmx:sendError", () => say("No connection. Look at the page again before you repeat it."));
 document.addEventListener("htmx:afterRequest", (event) => { // a “no” brings the frame back in its place
   const frame = event.detail.elt?.closest?.(".frame");
   if (!frame || isDone(event) || !frame.isConnected) return;
