@@ -216,6 +216,8 @@ def database():
         config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
         config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True
+        # The server keeps the plans of what models/prepared.py asks, from the first time on.
+        config.setdefault("OPTIONS", {}).setdefault("prepare_threshold", 0)
     else:
         raise ImproperlyConfigured("LOUPE_DATABASE_URL must name SQLite or PostgreSQL.")
     return config

@@ -109,7 +109,7 @@ def on_both_databases() -> list[bool]:
     ]
     if not postgres_answers():
         return [*results, missing("PostgreSQL")]
-    on_postgres = ("tests/services", "tests/pages")
+    on_postgres = ("tests/models", "tests/services", "tests/pages")
     return [*results, pytest("PostgreSQL", "-n", str(CORES), *on_postgres, LOUPE_DATABASE_URL=POSTGRES)]
 
 

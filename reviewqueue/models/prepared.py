@@ -49,30 +49,60 @@ class Prepared:
         connection = connections["default"]
         kind = (connection.vendor, settings.TIME_SCALE)  # waits are part of some
         if kind not in self.kept:
-            self.kept[kind] = self.composed()
+            self.kept[kind] = self.composed(connection)
         queryset, compiler, sql, params = self.kept[kind]
         if queryset.query.select_for_update and not connection.in_atomic_block:
             raise TransactionManagementError("Rows are held in a transaction.")
+        given = [one.of(values, connection) if isinstance(one, Given) else one for one in params]
+        with cursor_of(connection) as cursor:
+            cursor.execute(sql, given)
+            rows = cursor.fetchall()
+        if not rows:
+            return []
         compiler = copy(compiler)  # this thread's own
         compiler.connection = connection
-        params = [one.of(values, connection) if isinstance(one, Given) else one for one in params]
-        compiler.as_sql = lambda: (sql, params)
-        asked = SimpleNamespace(  # what Django's iterables use of a queryset
+        compiler.execute_sql = lambda *_, **__: [rows]
+        found = SimpleNamespace(  # what Django's iterables use of a queryset
             db=queryset.db,
             model=queryset.model,
             query=SimpleNamespace(get_compiler=lambda using: compiler),
             _fields=queryset._fields,
             _known_related_objects={},
         )
-        return list(queryset._iterable_class(asked))
+        return list(queryset._iterable_class(found))
 
     def first(self, **values):
         return next(iter(self(**values)), None)
 
-    def composed(self):
+    def composed(self, connection):
         queryset = self.compose()
-        compiler = queryset.query.get_compiler(queryset.db)
+        compiler = queryset.query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
         converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
         compiler.get_converters = lambda expressions: converters
+        if connection.vendor == "postgresql":
+            sql, params = spelt_out(sql, params, connection)
         return queryset, compiler, sql, params
+
+
+def cursor_of(connection):
+    """A cursor; PostgreSQL's sends values apart from the statement, so that the server keeps its plan.
+
+    Where queries are logged they go as one text, or the log would not know what was asked.
+    """
+    cursor = connection.cursor()
+    if connection.vendor == "postgresql" and not connection.queries_logged:
+        from psycopg import Cursor
+
+        cursor.cursor = Cursor(connection.connection)
+    return cursor
+
+
+def spelt_out(sql: str, params, connection) -> tuple[str, list[Given]]:
+    """The statement with all values in its text but the `Given` ones: a plan that is kept for any value of
+    those can still use an index on a condition, such as that a post is ready."""
+    texts = [
+        "%s" if isinstance(one, Given) else connection.ops.compose_sql("%s", [one]).replace("%", "%%")
+        for one in params
+    ]
+    return sql.replace("%%", "%%%%") % tuple(texts), [one for one in params if isinstance(one, Given)]

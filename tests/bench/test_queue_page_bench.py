@@ -88,6 +88,29 @@ def test_a_page_walks_an_index_in_its_order_at_any_depth(desks, which):
         assert re.search(r"\(made_at,id\)>\(|ROW\(made_at, id\) > ", plan), plan
 
 
+def test_a_plan_for_any_value_walks_the_same_index(desks):
+    """What PostgreSQL settles on once a statement was asked for often: it no longer looks at the values."""
+    desk = desks[-1]
+    if desk.stage.kind != "postgres":
+        pytest.skip("SQLite plans a statement once")
+    for page in desk.pages:
+        page.ask()
+    with desk.stage, desk.stage.connection.cursor() as cursor:
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
+        cursor.execute(
+            "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement LIKE %s",
+            [f"%LIMIT {queue_page.ROWS}"],
+        )
+        kept = cursor.fetchall()
+        for name, places in kept:
+            cursor.execute(f"EXPLAIN EXECUTE {name}({', '.join(['NULL'] * places)})")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert re.search(r"using posts_ready(_by_persona)?\b", plan), plan
+            assert "Sort" not in plan, plan
+        cursor.execute("RESET plan_cache_mode")
+    assert len(kept) == len(desk.pages)
+
+
 def test_a_burst_compares_one_right_after_the_other(desks):
     pairs = queue_page.pairs_of(desks)
     assert len({pair.name for pair in pairs}) == len(pairs)

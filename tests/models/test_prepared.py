@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import DateTimeField
 
 from reviewqueue.clock import now
@@ -62,3 +62,30 @@ def test_rows_are_held_in_a_transaction_only():
         assert found(member=uuid.uuid4()) == []
     with pytest.raises(transaction.TransactionManagementError):
         found(member=uuid.uuid4())
+
+
+def test_what_is_always_the_same_stands_in_the_statement_as_it_is(ana, persona):
+    """On PostgreSQL; a per cent sign or a quote in it is no place for a value."""
+    odd = "50 %s of 'it' %% \\ \""
+    post = make_post(persona, source=None)
+    GeneratedPost.objects.filter(pk=post.pk).update(caption=odd)
+    found = Prepared(lambda: GeneratedPost.objects.visible_to(ANYBODY).filter(caption=odd))
+    assert [found(workspace=ana.workspace_id) for _ in range(3)] == [[post]] * 3
+
+
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite's driver keeps what it has read by itself"
+)
+def test_the_server_keeps_its_plan(ana, persona):
+    post, found = (
+        make_post(persona),
+        Prepared(lambda: GeneratedPost.objects.filter(pk=ANYBODY.pk, number__gt=0)),
+    )
+    for _ in range(8):
+        assert found(member=post.pk) == [post]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE %s",
+            ['%FROM "reviewqueue_generatedpost"%"number" > 0%'],
+        )
+        assert cursor.fetchall() == [(8,)]
