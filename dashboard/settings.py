@@ -182,6 +182,7 @@ TEMPLATES = [
             ],
             "builtins": [
                 "template_partials.templatetags.partials",
+                "django.templatetags.l10n",
                 "django.templatetags.static",
                 "reviewqueue.templatetags.display",
                 "reviewqueue.templatetags.keeping",

@@ -67,6 +67,18 @@ def epoch(at: datetime | None) -> int:
     return int(at.timestamp()) if at else 0
 
 
+@register.filter(expects_localtime=True)
+def iso(at: datetime) -> str:
+    """For `<time datetime>`. In rows, as is `day`: the filter `date` takes ten times as long."""
+    return at.isoformat()
+
+
+@register.filter(expects_localtime=True)
+def day(at: datetime) -> str:
+    """ "14 May" """
+    return f"{at:%-d %b}"
+
+
 @register.filter
 def plural(count: int, words: str) -> str:
     """`{{ n|plural:"post,posts" }}`"""

@@ -270,7 +270,7 @@ AT_ONCE = paging.FRAMES
 _whole = Prepared(
     lambda: (
         GeneratedPost.objects.visible_to(ANYBODY)
-        .defer("caption", "mark")
+        .only(*rows.SHOWN)
         .filter(pk__in=[Given(f"pk{number}", UUIDField()) for number in range(AT_ONCE)])
     )
 )
@@ -436,7 +436,7 @@ def changed_since(member: Member, stamp: str) -> list[GeneratedPost]:
     if since is None:
         return []
     posts = GeneratedPost.objects.visible_to(member).filter(changed_here_at__gte=since - OVERLAP)
-    return list(posts.defer("caption", "mark").order_by("-changed_here_at")[:CHANGES_SHOWN])
+    return list(posts.only(*rows.SHOWN).order_by("-changed_here_at")[:CHANGES_SHOWN])
 
 
 def fresh_since(member: Member, filters: dict, stamp: str) -> int:

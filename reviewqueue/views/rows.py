@@ -4,7 +4,8 @@ A row holds nothing of the viewer or the clock: relative times, countdowns and w
 are attributes that the style sheet and a small script read.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from functools import cached_property
 from threading import Lock
 
 from django.template.loader import get_template
@@ -16,9 +17,13 @@ class Rendered:
     """The newest few thousand rows; whoever is not asked for leaves first."""
 
     def __init__(self, template: str, name: str, most: int = 5000):
-        self.template, self.name, self.most = template, name, most
+        self.address, self.name, self.most = template, name, most
         self.rows: OrderedDict = OrderedDict()
         self.lock = Lock()
+
+    @cached_property
+    def template(self):
+        return get_template(self.address)
 
     def of(self, row, **beside) -> SafeString:
         """The row in this version. What stands `beside` it (a price) and the zone of its dates are told
@@ -27,7 +32,9 @@ class Rendered:
         kept = self.kept(key)
         if kept is not None:
             return kept
-        html = mark_safe(get_template(self.template).render({self.name: row, "face": row.face, **beside}))
+        face = defaultdict(str, row.face)  # looking in vain is what a template takes longest for
+        told = {self.name: row, "pk": mark_safe(row.pk), "face": face, **beside}
+        html = mark_safe(self.template.render(told))
         with self.lock:
             self.rows[key] = html
             while len(self.rows) > self.most:
@@ -51,6 +58,21 @@ class Rendered:
         return [kept for kept in html.values() if kept is not None]
 
 
+# What frames and cards show of a post.
+SHOWN = (
+    "workspace_id",
+    "persona_id",
+    "upstream_id",
+    "number",
+    "version",
+    "desk",
+    "trouble",
+    "kind",
+    "made_at",
+    "decided_at",
+    "fingerprint",
+    "face",
+)
 frames = Rendered("reviewqueue/rows/frame.html", "post")
 cards = Rendered("reviewqueue/rows/card.html", "post")
 source_frames = Rendered("reviewqueue/rows/source_frame.html", "post")

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, GeneratedPost, Hold, Member, User, Workspace
 from reviewqueue.services import desk
-from reviewqueue.templatetags.display import in_line
+from reviewqueue.templatetags.display import DESK_WORDS, TROUBLE_WORDS, in_line
+from reviewqueue.views.rows import SHOWN, cards, frames
 from tests.factories import make_file, make_persona, make_post, make_source
 
 
@@ -180,6 +181,19 @@ def test_several_are_decided_at_once_and_each_refusal_is_told(ana, ben, persona,
 
 
 # ---- in line ------------------------------------------------------------------------------------------
+
+
+def test_of_a_post_is_read_what_its_rows_show(post, django_assert_num_queries):
+    """A column that is left out would be asked for by every row."""
+    face = {**post.face, "operation": str(post.pk), "hold": str(post.pk), "by": "Ben", "tried": "approve"}
+    places = [(place, "") for place in DESK_WORDS] + [("attention", trouble) for trouble in TROUBLE_WORDS]
+    for version, (place, trouble) in enumerate(places, 1000):
+        told = {"desk": place, "trouble": trouble, "version": version, "face": face, "decided_at": now()}
+        GeneratedPost.objects.filter(pk=post.pk).update(**told)
+        read = GeneratedPost.objects.only(*SHOWN).get(pk=post.pk)
+        with django_assert_num_queries(0):
+            assert frames.of(read)
+            assert cards.of(read)
 
 
 def queued(persona, minutes):
