@@ -1,9 +1,14 @@
 """Who asks, and what a refusal looks like."""
 
 import re
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import brotli
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
@@ -57,6 +62,21 @@ class CompressPages(GZipMiddleware):
 
 BROTLI = re.compile(r"\bbr\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 LEAST_BYTES = 200
+
+
+class ContentPolicy(CSPMiddleware):
+    """The policy is the same for every page and without a nonce: it is written once."""
+
+    policy = cached_property(lambda self: build_policy())
+
+    def process_request(self, request):
+        pass
+
+    def process_response(self, request, response):
+        if settings.DEBUG:  # Django's own pages about errors bring their styles along
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self.policy)
+        return response
 
 
 # Addresses that need no place in a workspace; everything else does.

@@ -127,9 +127,10 @@ def block(fingerprint: str, seconds: float, *, at: float | None = None) -> None:
             return
 
 
-def blocked_until() -> Subquery:
-    """Until when (epoch seconds) the service has asked a key to rest, as a column of a query of keys."""
-    return Subquery(RateBudget.objects.filter(pk=OuterRef("fingerprint")).values("blocked_until"))
+def blocked_until(fingerprint: str) -> Subquery:
+    """Until when (epoch seconds) the service has asked a key to rest, as a column of a query that knows its
+    `fingerprint`."""
+    return Subquery(RateBudget.objects.filter(pk=OuterRef(fingerprint)).values("blocked_until"))
 
 
 def _row(fingerprint: str) -> RateBudget:
@@ -210,14 +211,15 @@ def redirected(key: UpstreamKey, reason: str) -> bool:
 
     True if that is news.
     """
-    is_news = not is_elsewhere(_held(key))
+    row = _held(key)
+    is_news = not is_elsewhere(row.opened_at, row.trouble)
     failed(key, reason, at_once=True)
     return is_news
 
 
-def is_elsewhere(key: UpstreamKey) -> bool:
+def is_elsewhere(opened_at: datetime | None, trouble: str) -> bool:
     """Somebody else answers in the service's place; it is a person who has to put that right."""
-    return key.opened_at is not None and key.trouble.startswith(errors.ELSEWHERE)
+    return opened_at is not None and trouble.startswith(errors.ELSEWHERE)
 
 
 def _held(key: UpstreamKey) -> UpstreamKey:

@@ -231,7 +231,8 @@ def clock_row(face: dict) -> dict:
     """
     found = scale(face["media"], face.get("speed", 1.0)) | {"since": face["asked"]}
     is_made = face.get("items") and face.get("done") == face["items"]
-    return found | {"phases": [] if is_made else found["phases"][:1]}
+    unknown = {"elapsed": None, "late": False}
+    return found | unknown | {"phases": [] if is_made else found["phases"][:1]}
 
 
 @register.inclusion_tag("components/clock.html")

@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.db.models import (
+    Case,
     CharField,
-    DateField,
     DateTimeField,
-    Exists,
     F,
     IntegerField,
     Q,
     UUIDField,
     Value,
+    When,
 )
 from django.db.models.functions import Cast
 from django.http import QueryDict
@@ -26,13 +26,12 @@ from django.views.decorators.http import require_safe
 
 from reviewqueue.clock import age, now, pace
 from reviewqueue.forms.queue import AGES, QueueFilter
-from reviewqueue.models import Decision, GeneratedPost, Member, Persona, Reason, Scope, Source, Tally
+from reviewqueue.models import Decision, GeneratedPost, Member, Persona, Reason, SavedView, Scope, Source
 from reviewqueue.models.prepared import ANYBODY, Given, Prepared
 from reviewqueue.rules.cadence import SPANS
 from reviewqueue.rules.states import DESK_TABS
-from reviewqueue.services import holds, looks, notes, scopes, setup, views
-from reviewqueue.views import fragments, ordering, paging, rows
-from reviewqueue.views.shell import Tray
+from reviewqueue.services import looks, notes, scopes, setup
+from reviewqueue.views import fragments, ordering, paging, rows, shell
 
 TABS = (
     ("ready", "Ready"),
@@ -55,7 +54,6 @@ NEW_AT_MOST = 99
 def queue(request):
     filters = filters_of(request)
     context = page_of(request.member, filters)
-    context["current_view"] = views.current(request.member, query_of({**filters, "after": ""}))
     left = setup_left(request.member, context["scope"])
     if left == setup.KEY and not request.GET:
         return redirect("/setup/")
@@ -88,34 +86,20 @@ def page_of(member: Member, filters: dict) -> dict:
     }
 
 
-_tallies = Prepared(
-    lambda: Tally.objects.filter(workspace_id=ANYBODY.workspace_id, day=Given("day", DateField()))
-)
-
-
 def minutes_left(pace: float | None, ready: int) -> int | None:
     return max(1, round(pace * ready / 60)) if pace else None
 
 
-# The desk's counts, and whether there is anything to ask for that mostly is not there.
-_desk = Prepared(
-    lambda: Scope.objects.filter(workspace_id=ANYBODY.workspace_id, key=scopes.DESK).annotate(
-        has_notes=Exists(notes.unseen(ANYBODY)), has_holds=Exists(holds.waiting())
-    )
-)
-
-
 def standing(member: Member, filters: dict) -> dict:
     """What a poll may change: counts, the live row, the poller itself."""
-    (scope,) = _desk(workspace=member.workspace_id, member=member.pk, at=now())
+    scope = shell.standing(member)
     counted = scope_of(member, filters) or scope
-    tally = _tallies.first(workspace=member.workspace_id, day=today(member))
-    decided = tally.decided if tally else 0
+    decided = scope.tally.decided if scope.tally else 0
     live = live_row(member) if filters["tab"] == "ready" else []
     return {
         "scope": scope,
         "tabs": tabs(filters, counted, decided),
-        "tally": tally,
+        "tally": scope.tally,
         "cards": rows.cards.of_all(live, partial(whole, member)),
         "in_flight": scope.tab("generating"),
         "first_within": partial(first_within, member),  # asked only where it is shown
@@ -125,7 +109,8 @@ def standing(member: Member, filters: dict) -> dict:
         "stamp": int(now().timestamp()),
         "every": pace_of_polling(scope),
         "for_you": notes.for_member(member) if scope.has_notes else [],
-        "held": Tray(holds.of(member) if scope.has_holds else []),
+        "held": shell.tray(member, scope),
+        "banners": shell.banners(member, scope),
         "total": decided if filters["tab"] == "decided" else counted.tab(filters["tab"]),
         "is_filtered": any(filters[name] for name in FILTERS),
         "poll_query": urlencode({name: kept for name, kept in filters.items() if kept and name != "after"}),
@@ -340,7 +325,8 @@ def first_within(member: Member) -> str:
 
 
 def offered():
-    """The names of personas, the handles of sources and the reasons for rejecting, in one query."""
+    """The names of personas, the handles of sources, the reasons for rejecting, and of the saved views that
+    these filters are one's own before another's, in one query."""
     none, first = Cast(None, UUIDField()), Value(0, IntegerField())
 
     def lines(rows, what: str, text: str, pk=none, place=first):
@@ -351,16 +337,20 @@ def offered():
     handles = lines(Source.objects.visible_to(ANYBODY), "handle", "handle").distinct()
     reasons = Reason.objects.filter(workspace_id=ANYBODY.workspace_id)
     reasons = lines(reasons, "reason", "text", place=F("position"))
-    return personas.union(handles, reasons, all=True).order_by("what", "place", "text_shown")
+    whose = Case(When(owner_id=ANYBODY.pk, then=0), default=1)
+    named = SavedView.objects.visible_to(ANYBODY).filter(query=Given("query", CharField()))
+    named = lines(named, "view", "name", place=whose)
+    return personas.union(handles, reasons, named, all=True).order_by("what", "place", "text_shown")
 
 
 _offered = Prepared(offered)
 
 
 def choices(member: Member, filters: dict) -> dict:
-    """What the filters and the dialog under Reject offer."""
-    found = {"persona": [], "handle": [], "reason": []}
-    for what, pk, _, text in _offered(workspace=member.workspace_id):
+    """What the filters and the dialog under Reject offer, and what these filters are called."""
+    found = {"persona": [], "handle": [], "reason": [], "view": []}
+    query = query_of({**filters, "after": ""})
+    for what, pk, _, text in _offered(workspace=member.workspace_id, member=member.pk, query=query):
         found[what].append((pk, text) if what == "persona" else text)
     chosen = filters["persona"]
     return {
@@ -368,6 +358,7 @@ def choices(member: Member, filters: dict) -> dict:
         "handles": found["handle"],
         "reasons": found["reason"],
         "ages": AGES,
+        "view_name": found["view"][0] if found["view"] else "",
         "is_persona_gone": bool(chosen) and chosen not in {pk for pk, _ in found["persona"]},
     }
 

@@ -3,16 +3,18 @@
 import time
 import uuid
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
+from django.db.models import DateField, Exists, F, FilteredRelation, OuterRef, Q, Subquery
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from reviewqueue.clock import now, pace
-from reviewqueue.models import UpstreamKey, Watch
-from reviewqueue.models.prepared import ANYBODY, Prepared
-from reviewqueue.services import accounts, holds, rates, scopes, watches
+from reviewqueue.models import Scope, UpstreamKey, Watch
+from reviewqueue.models.prepared import ANYBODY, Given, Prepared
+from reviewqueue.services import accounts, holds, notes, rates, scopes, watches
 
 MARKS = ("ok", "", "ok", "", "", "no", "", "ok", "no", "ok", "", "", "", "", "ok", "no")
 WALL = [(f"{number:02d}A", f"wall/{number:02d}.webp", mark) for number, mark in enumerate(MARKS, 1)]
@@ -21,18 +23,19 @@ WALL = [(f"{number:02d}A", f"wall/{number:02d}.webp", mark) for number, mark in 
 def shell(request) -> dict:
     """The context of every page. Lazily, as a fragment uses little of it."""
     member = getattr(request, "member", None)
-    context = {"PRODUCT": settings.PRODUCT, "member": member}
+    context = {"PRODUCT": settings.PRODUCT, "member": member, "oob": False}  # as it is asked for everywhere
     if member is None:
         return context | {"wall": WALL}
+    desk = SimpleLazyObject(lambda: standing(member))
     return context | {
         "elsewhere": [
             (place.workspace_id, place.workspace.name) for place in request.places if place != member
         ],
         "cast": SimpleLazyObject(lambda: cast_of(member)),
         "workspace": member.workspace,
-        "scope": SimpleLazyObject(lambda: scopes.desk(member.workspace)),
-        "held": SimpleLazyObject(lambda: Tray(holds.of(member))),
-        "banners": SimpleLazyObject(lambda: banners(member)),
+        "scope": desk,
+        "held": SimpleLazyObject(lambda: tray(member, desk)),
+        "banners": SimpleLazyObject(lambda: banners(member, desk)),
         "token": SimpleLazyObject(uuid.uuid4),
     }
 
@@ -80,36 +83,64 @@ class Tray:
         return max(1, round(pace(self.newest.seconds or 10))) if self.newest else 10
 
 
-def keys_with_trouble():
+def what_stands():
+    """What every page shows: the desk's counts, the day's tally, the state of the key, and whether there is
+    anything to ask for that mostly is not there."""
     unread = Watch.objects.filter(workspace=OuterRef("workspace"), trouble=watches.LACKS_SCOPE)
-    keys = UpstreamKey.objects.filter(workspace_id=ANYBODY.workspace_id, upstream="reelmirror")
-    return keys.only("state", "last_four", "opened_at", "answered_at", "trouble").annotate(
-        unread=Subquery(unread.order_by("kind").values("kind")[:1]), rests_until=rates.blocked_until()
+    of_ours, of_today = (
+        Q(workspace__keys__upstream="reelmirror"),
+        Q(workspace__tallies__day=Given("day", DateField())),
+    )
+    desk = Scope.objects.filter(workspace_id=ANYBODY.workspace_id, key=scopes.DESK).annotate(
+        upstream_key=FilteredRelation("workspace__keys", condition=of_ours),
+        tally=FilteredRelation("workspace__tallies", condition=of_today),
+    )
+    return desk.select_related("tally").annotate(
+        has_notes=Exists(notes.unseen(ANYBODY)),
+        has_holds=Exists(holds.waiting()),
+        key_state=F("upstream_key__state"),
+        key_last_four=F("upstream_key__last_four"),
+        key_opened_at=F("upstream_key__opened_at"),
+        key_answered_at=F("upstream_key__answered_at"),
+        key_trouble=F("upstream_key__trouble"),
+        key_unread=Subquery(unread.order_by("kind").values("kind")[:1]),
+        key_rests_until=rates.blocked_until("upstream_key__fingerprint"),
     )
 
 
-keys = Prepared(keys_with_trouble)
+_standing = Prepared(what_stands)
 
 
-def banners(member) -> list[dict]:
+def standing(member) -> Scope:
+    """The desk as it stands, for this member and their day."""
+    today = timezone.localdate(timezone=ZoneInfo(member.workspace.time_zone))
+    (desk,) = _standing(workspace=member.workspace_id, member=member.pk, day=today, at=now())
+    desk.tally = getattr(desk, "tally", None)  # Django sets it only where there is one
+    return desk
+
+
+def tray(member, desk: Scope) -> Tray:
+    return Tray(holds.of(member) if desk.has_holds else [])
+
+
+def banners(member, desk: Scope) -> list[dict]:
     """What is wrong with the service or the key, with what to do: at most one of each."""
-    workspace = member.workspace
-    key = keys.first(workspace=workspace.pk)
-    found = []
-    if key is None:
+    if desk.key_state is None:
         return [{"kind": "key_missing"}]
-    if key.state == UpstreamKey.State.REJECTED:
-        found.append({"kind": "key_rejected", "key": key})
-    elif rates.is_elsewhere(key):
-        found.append({"kind": "elsewhere", "key": key})
-    elif key.opened_at is not None:
-        found.append({"kind": "away", "key": key})
-    elif key.rests_until and key.rests_until > time.time():
-        until = datetime.fromtimestamp(key.rests_until, UTC)
-        found.append({"kind": "slow", "key": key, "until": until})
-    elif key.unread:
-        found.append({"kind": "unread", "what": UNREAD.get(key.unread, "everything")})
-    if workspace.balance_cents is not None and workspace.balance_cents <= 0:
+    found, told = [], {"last_four": desk.key_last_four, "answered_at": desk.key_answered_at}
+    if desk.key_state == UpstreamKey.State.REJECTED:
+        found.append({"kind": "key_rejected", **told})
+    elif rates.is_elsewhere(desk.key_opened_at, desk.key_trouble):
+        found.append({"kind": "elsewhere", **told})
+    elif desk.key_opened_at is not None:
+        found.append({"kind": "away", **told})
+    elif desk.key_rests_until and desk.key_rests_until > time.time():
+        until = datetime.fromtimestamp(desk.key_rests_until, UTC)
+        found.append({"kind": "slow", "until": until, **told})
+    elif desk.key_unread:
+        found.append({"kind": "unread", "what": UNREAD.get(desk.key_unread, "everything")})
+    balance = member.workspace.balance_cents
+    if balance is not None and balance <= 0:
         found.append({"kind": "no_balance"})
     return found
 
