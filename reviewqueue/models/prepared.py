@@ -53,7 +53,7 @@ class Prepared:
         queryset, compiler, sql, params = self.kept[kind]
         if queryset.query.select_for_update and not connection.in_atomic_block:
             raise TransactionManagementError("Rows are held in a transaction.")
-        given = [one.of(values, connection) if isinstance(one, Given) else one for one in params]
+        given = {one.name: one.of(values, connection) for one in params}
         with cursor_of(connection) as cursor:
             cursor.execute(sql, given)
             rows = cursor.fetchall()
@@ -80,9 +80,7 @@ class Prepared:
         sql, params = compiler.as_sql()
         converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
         compiler.get_converters = lambda expressions: converters
-        if connection.vendor == "postgresql":
-            sql, params = spelt_out(sql, params, connection)
-        return queryset, compiler, sql, params
+        return queryset, compiler, *named(sql, params, connection)
 
 
 def cursor_of(connection):
@@ -98,11 +96,21 @@ def cursor_of(connection):
     return cursor
 
 
-def spelt_out(sql: str, params, connection) -> tuple[str, list[Given]]:
-    """The statement with all values in its text but the `Given` ones: a plan that is kept for any value of
-    those can still use an index on a condition, such as that a post is ready."""
+def named(sql: str, params, connection) -> tuple[str, list[Given]]:
+    """The statement with names at the places of the `Given` values, and all other values in its text.
+
+    So a plan that is kept for any value of those can use an index on a condition, such as that a post is
+    ready. And SQLite plans a statement anew whenever a value is bound that such a condition is compared with.
+    """
+    given = {one.name: one for one in params if isinstance(one, Given)}
     texts = [
-        "%s" if isinstance(one, Given) else connection.ops.compose_sql("%s", [one]).replace("%", "%%")
+        f"%({one.name})s" if isinstance(one, Given) else literal(one, connection).replace("%", "%%")
         for one in params
     ]
-    return sql.replace("%%", "%%%%") % tuple(texts), [one for one in params if isinstance(one, Given)]
+    return sql.replace("%%", "%%%%") % tuple(texts), list(given.values())
+
+
+def literal(value, connection) -> str:
+    if connection.vendor == "postgresql":
+        return connection.ops.compose_sql("%s", [value])
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(int(value))

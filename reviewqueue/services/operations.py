@@ -328,7 +328,8 @@ def check_may_go(operation: Operation) -> None:
     if key.state == UpstreamKey.State.REJECTED:
         raise Blocked("key", "The service rejected the API key.")
     if key.opened_at is not None:  # half open, too: the one look that may be made is the poller's
-        who = errors.ELSEWHERE if rates.is_elsewhere(key.opened_at, key.trouble) else "The service does not answer"
+        is_elsewhere = rates.is_elsewhere(key.opened_at, key.trouble)
+        who = errors.ELSEWHERE if is_elsewhere else "The service does not answer"
         raise Waits(pace(5), f"{who}.")
     given = rates.grant(key.fingerprint, 1 + kind.reads, class_of(operation))
     if not given.given:

@@ -65,7 +65,7 @@ def test_rows_are_held_in_a_transaction_only():
 
 
 def test_what_is_always_the_same_stands_in_the_statement_as_it_is(ana, persona):
-    """On PostgreSQL; a per cent sign or a quote in it is no place for a value."""
+    """A per cent sign or a quote in it is no place for a value."""
     odd = "50 %s of 'it' %% \\ \""
     post = make_post(persona, source=None)
     GeneratedPost.objects.filter(pk=post.pk).update(caption=odd)
