@@ -45,7 +45,8 @@ class CompressPages(GZipMiddleware):
     """
 
     def process_response(self, request, response):
-        if not response.get("Content-Type", "").startswith(("text/html", "application/json")):
+        is_page = response.get("Content-Type", "").startswith(("text/html", "application/json"))
+        if response.status_code == 204 or not is_page:
             return response
         accepted = BROTLI.search(request.headers.get("Accept-Encoding", ""))
         if not accepted or response.streaming or response.has_header("Content-Encoding"):

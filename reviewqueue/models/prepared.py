@@ -78,8 +78,10 @@ class Prepared:
         queryset = self.compose()
         compiler = queryset.query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
-        converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
+        columns = [expression for expression, _, _ in compiler.select]
+        converters, is_composite = compiler.get_converters(columns), compiler.has_composite_fields(columns)
         compiler.get_converters = lambda expressions: converters
+        compiler.has_composite_fields = lambda expressions: is_composite
         return queryset, compiler, *named(sql, params, connection)
 
 

@@ -33,6 +33,8 @@ class Keep(template.Node):
 
 def named(value):
     """The value as a part of a key. A row of the database is none: it equals itself whatever it holds."""
+    if isinstance(value, str):  # as most of them are
+        return value
     if isinstance(value, Model):
         raise TypeError(f"{value!r} is a row: name the values of it that are shown")
     if isinstance(value, dict):

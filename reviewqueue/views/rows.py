@@ -47,15 +47,16 @@ class Rendered:
                 self.rows.move_to_end(key)
             return self.rows.get(key)
 
-    def of_all(self, found, whole) -> list[SafeString]:
-        """The rows that were `found` (each with `pk` and `version`) in their order. Only those that are not
-        kept are read `whole` (a function of their keys); one that is gone meanwhile is left out."""
+    def of_all(self, found, whole) -> SafeString:
+        """The rows that were `found` (each with `pk` and `version`) in their order, as one text. Only those
+        that are not kept are read `whole` (a function of their keys); one that is gone meanwhile is left
+        out."""
         zone = timezone.get_current_timezone_name()
         html = {row.pk: self.kept((row.pk, row.version, zone)) for row in found}
         missing = [pk for pk, kept in html.items() if kept is None]
         if missing:
             html |= {row.pk: self.of(row) for row in whole(missing)}
-        return [kept for kept in html.values() if kept is not None]
+        return mark_safe("".join(kept for kept in html.values() if kept is not None))
 
 
 # What frames and cards show of a post.
