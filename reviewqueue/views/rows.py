@@ -29,9 +29,9 @@ class Rendered:
         """The row in this version. What stands `beside` it (a price) and the zone of its dates are told
         apart: each gives a row of its own."""
         key = (row.pk, row.version, timezone.get_current_timezone_name(), *beside.values())
-        kept = self.kept(key)
-        if kept is not None:
-            return kept
+        return self.kept(key) or self.rendered(key, row, **beside)
+
+    def rendered(self, key, row, **beside) -> SafeString:
         face = defaultdict(str, row.face)  # looking in vain is what a template takes longest for
         told = {self.name: row, "pk": mark_safe(row.pk), "face": face, **beside}
         html = mark_safe(self.template.render(told))
@@ -55,13 +55,12 @@ class Rendered:
         html = {row.pk: self.kept((row.pk, row.version, zone)) for row in found}
         missing = [pk for pk, kept in html.items() if kept is None]
         if missing:
-            html |= {row.pk: self.of(row) for row in whole(missing)}
+            html |= {row.pk: self.rendered((row.pk, row.version, zone), row) for row in whole(missing)}
         return mark_safe("".join(kept for kept in html.values() if kept is not None))
 
 
 # What frames and cards show of a post.
 SHOWN = (
-    "workspace_id",
     "persona_id",
     "upstream_id",
     "number",
