@@ -68,15 +68,9 @@ def epoch(at: datetime | None) -> int:
 
 
 @register.filter(expects_localtime=True)
-def iso(at: datetime) -> str:
-    """For `<time datetime>`. In rows, as is `day`: the filter `date` takes ten times as long."""
-    return at.isoformat()
-
-
-@register.filter(expects_localtime=True)
-def day(at: datetime) -> str:
-    """ "14 May" """
-    return f"{at:%-d %b}"
+def edge_date(at: datetime) -> str:
+    """On the edge of a frame, "14 May": in one step, as the filter `date` takes a row ten times as long."""
+    return format_html('<time class="push" data-ago datetime="{}">{}</time>', at.isoformat(), f"{at:%-d %b}")
 
 
 @register.filter
