@@ -127,7 +127,7 @@ def block(fingerprint: str, seconds: float, *, at: float | None = None) -> None:
             return
 
 
-def blocked_until(fingerprint: str) -> Subquery:
+def blocked_until(fingerprint: str = "fingerprint") -> Subquery:
     """Until when (epoch seconds) the service has asked a key to rest, as a column of a query that knows its
     `fingerprint`."""
     return Subquery(RateBudget.objects.filter(pk=OuterRef(fingerprint)).values("blocked_until"))
