@@ -8,8 +8,9 @@ operations of a key, so every list is read once a pass.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
+from itertools import pairwise
 
 from reviewqueue.models import Operation, OutgoingPost
 from reviewqueue.rules.states import GENERATION_ENDED, REVIEW_ENDED
@@ -46,10 +47,14 @@ class Unclear:
 
 @dataclass
 class Eyes:
-    """Reads of one pass under one key, each made once. `spend()` takes a request from the key's minute."""
+    """Reads of one pass under one key, each made once. `spend()` takes a request from the key's minute.
+
+    `since`: nothing that was made before it is evidence for what is looked for.
+    """
 
     line: object
     spend: Callable
+    since: datetime
     claimed: set[str] = field(
         default_factory=set
     )  # ids that an operation of this pass was found to have made
@@ -75,8 +80,8 @@ class Eyes:
 
         return self.once(name, look)
 
-    def all(self, name, read):
-        """Every row of a list, page by page."""
+    def all(self, name, read, *, newest: bool = False):
+        """Every row of a list, page by page; `newest`: only what was made lately matters."""
 
         def look():
             rows, offset = [], 0
@@ -88,11 +93,23 @@ class Eyes:
                 offset += got
                 if not got or (got < PAGE if page.count is None else offset >= page.count):
                     break
+                if newest and self.reaches_back(rows):
+                    break
             else:
                 self.cut.add(name)
             return rows
 
         return self.once(name, look)
+
+    def reaches_back(self, rows: list) -> bool:
+        """Whether all that follows is too old, if the list goes on in the order that it has shown so far.
+
+        No order is documented; the samples stand newest first.
+        """
+        moments = [row.created_at for row in rows]
+        if not moments or None in moments or moments[-1] >= self.since:
+            return False
+        return all(newer >= older for newer, older in pairwise(moments))
 
     # ---- what there is to see --------------------------------------------------------------
 
@@ -109,7 +126,9 @@ class Eyes:
         return self.one(("item", upstream_id), lambda: self.line.api.items.get(upstream_id))
 
     def posts(self, persona: str) -> list:
-        return self.all(("posts", persona), lambda **page: self.line.api.posts.list(persona, **page))
+        return self.all(
+            ("posts", persona), lambda **page: self.line.api.posts.list(persona, **page), newest=True
+        )
 
     def source_posts(self, persona: str) -> list:
         return self.all(
@@ -125,7 +144,7 @@ class Eyes:
     def outgoing(self) -> list | None:
         """Outgoing posts; None where the (inferred) list does not exist or may not be read."""
         try:
-            return self.all("outgoing", self.line.api.outgoing.list)
+            return self.all("outgoing", self.line.api.outgoing.list, newest=True)
         except (errors.NotFound, errors.Forbidden):
             return self.once("outgoing", lambda: None)
 
@@ -133,7 +152,7 @@ class Eyes:
         return self.one("balance", self.line.api.billing.balance)
 
     def transactions(self) -> list:
-        return self.all("transactions", self.line.api.billing.transactions)
+        return self.all("transactions", self.line.api.billing.transactions, newest=True)
 
 
 # ---- generating ------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from reviewqueue.rules.money import dollars
 from reviewqueue.rules.states import OPEN_OPERATION, OPERATION, NotAllowed
 from reviewqueue.services import desk, events, gate, rates, scopes, watches, wire
 from reviewqueue.services.access import AlreadyOpen, may
-from reviewqueue.services.evidence import EVIDENCE, Eyes, Found
+from reviewqueue.services.evidence import EARLIER, EVIDENCE, Eyes, Found
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.upstream import errors
 
@@ -401,7 +401,7 @@ def look_after(operation: Operation, line: "wire.Wire", conflict: errors.Conflic
     Returns what it comes to: Already, the refusal as it is, or that nobody knows. A look that takes longer
     than the lease leaves it to be looked for like everything whose answer was lost.
     """
-    eyes = Eyes(line, lambda: line.spend(class_of(operation)))
+    eyes = Eyes(line, lambda: line.spend(class_of(operation)), operation.sent_at - EARLIER)
     try:
         seen = EVIDENCE[operation.kind](operation, eyes)
     except (errors.UpstreamError, wire.NoRoom, DatabaseTrouble) as trouble:

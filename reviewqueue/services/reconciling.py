@@ -13,7 +13,7 @@ from reviewqueue.clock import age, now, pace, wait
 from reviewqueue.models import Operation, OutgoingPost, Workspace
 from reviewqueue.rules.cadence import LOOKS_APART, SETTLING, SETTLING_ACCEPTED, UNKNOWN_LOOKS
 from reviewqueue.services import operations, scopes, watches, wire
-from reviewqueue.services.evidence import EVIDENCE, Eyes, Found, NotThere, Unclear
+from reviewqueue.services.evidence import EARLIER, EVIDENCE, Eyes, Found, NotThere, Unclear
 
 REQUESTS_A_PASS = 12
 A_PASS = 50  # operations
@@ -28,10 +28,18 @@ def look(line: "wire.Wire", workspace: Workspace) -> float | None:
     next look, None when there is nothing left to look for. Raises NoRoom and the errors of the tree; what
     was concluded until then stays.
     """
-    eyes = Eyes(line, Purse(line).spend)
-    for operation in due(workspace):
+    operations_due = due(workspace)
+    earliest = min((one.sent_at for one in operations_due), default=now())
+    purse = Purse(line)
+    eyes = Eyes(line, purse.spend, earliest - EARLIER)
+    for place, operation in enumerate(operations_due):
         eyes.used.clear()
-        conclude(operation, EVIDENCE[operation.kind](operation, eyes), eyes)
+        try:
+            conclude(operation, EVIDENCE[operation.kind](operation, eyes), eyes)
+        except wire.NoRoom:
+            if purse.is_empty and place == 0:  # a whole pass is too little for it; the others have their turn
+                conclude(operation, Unclear(TOO_LONG), eyes)
+            raise
     return seconds_to_next(workspace)
 
 
@@ -41,9 +49,13 @@ class Purse:
     def __init__(self, line):
         self.line, self.spent = line, 0
 
+    @property
+    def is_empty(self) -> bool:
+        return self.spent > REQUESTS_A_PASS
+
     def spend(self) -> None:
         self.spent += 1
-        if self.spent > REQUESTS_A_PASS:
+        if self.is_empty:
             raise wire.NoRoom(pace(60))
         if self.spent > 1:
             self.line.spend("reconcile")
@@ -109,7 +121,8 @@ def control(operation: Operation, eyes: Eyes) -> bool:
     if listed is None:
         return True
     older = operation.persona.posts.filter(deleted_at=None, made_at__lt=operation.sent_at)
-    known = set(older.exclude(upstream_id="").values_list("upstream_id", flat=True)[:200])
+    newest = older.exclude(upstream_id="").newest_first()
+    known = set(newest.values_list("upstream_id", flat=True)[:200])
     return not known or bool(known & {post.id for post in listed})
 
 

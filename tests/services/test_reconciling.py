@@ -7,11 +7,13 @@ import pytest
 from django.db.models import Value
 from django.db.models.functions import Concat
 
+from reviewqueue.clock import now
 from reviewqueue.models import Event, Operation, OutgoingPost
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import evidence, personas, reconciling, resolving
+from reviewqueue.services import evidence, personas, reconciling, resolving, wire
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
+from reviewqueue.upstream.reelmirror import types
 from tests.asking import ASK, look, lost, source_of
 from tests.world import committing, nothing_written, token
 
@@ -202,12 +204,56 @@ def test_a_list_that_is_not_read_to_its_end_rules_nothing_out(oat, later, monkey
     operation = lost(oat, "generate", "drop_before")
     monkeypatch.setattr(evidence, "PAGE", 1)
     monkeypatch.setattr(evidence, "PAGES_AT_MOST", 2)
+    monkeypatch.setattr(reconciling, "EARLIER", timedelta(days=1000))
     for seconds in (300, 700, 1900):
         later(seconds)
         look(oat)
     operation.refresh_from_db()
     assert operation.state == "unknown"
     assert "too long" in operation.reason
+
+
+IN_ORDER, NEARLY = [1, 2, 3, 4, 5, 6], [2, 1, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("hours", "pages"), [(IN_ORDER, 2), (NEARLY, 3), (IN_ORDER[::-1], 3), ([None] * 6, 3)]
+)
+def test_a_list_is_read_as_far_back_as_matters_if_it_stands_in_order(hours, pages, monkeypatch):
+    at = now()
+    made = [hour and at - timedelta(hours=hour) for hour in hours]
+    rows = [SimpleNamespace(created_at=moment) for moment in made]
+    spent = []
+    monkeypatch.setattr(evidence, "PAGE", 2)
+    eyes = evidence.Eyes(None, lambda: spent.append(1), at - timedelta(hours=3.5))
+
+    def read(limit, offset):
+        return types.Page(tuple(rows[offset : offset + limit]), count=6)
+
+    eyes.all("everything", read)
+    assert len(spent) == 3
+    eyes.all("what is new", read, newest=True)
+    assert len(spent) == 3 + pages
+    assert not eyes.cut
+
+
+def test_what_takes_more_than_a_pass_does_not_hold_up_the_others(oat, later, monkeypatch):
+    small, great = lost(oat, "approve", "drop_after"), lost(oat, "sync", "drop_before")
+
+    def greedy(operation, eyes):
+        for number in range(20):
+            eyes.one(number, lambda: None)
+
+    monkeypatch.setitem(evidence.EVIDENCE, "sync", greedy)
+    later(20)
+    with pytest.raises(wire.NoRoom):
+        look(oat)
+    great.refresh_from_db()
+    assert (great.state, great.looks) == ("unknown", 1)
+    assert "too long" in great.reason
+    look(oat)
+    small.refresh_from_db()
+    assert small.state == "succeeded"
 
 
 def test_a_post_of_another_operation_is_not_taken_for_this_one(oat, later):
