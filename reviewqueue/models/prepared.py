@@ -113,6 +113,11 @@ def named(sql: str, params, connection) -> tuple[str, list[Given]]:
 
 
 def literal(value, connection) -> str:
+    """A value of ours as it stands in a statement. Raises TypeError for a type that has no spelling yet."""
     if connection.vendor == "postgresql":
         return connection.ops.compose_sql("%s", [value])
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(int(value))
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, int):
+        return str(int(value))  # SQLite's booleans are 0 and 1
+    raise TypeError(f"{value!r} has no spelling here: give it with each asking.")
