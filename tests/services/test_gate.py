@@ -306,7 +306,8 @@ def test_a_redirect_in_place_of_an_answer_is_unknown_and_an_alarm_of_its_own(ser
     assert operation.reason in alarm.facts["said"]
     assert "Check the address in LOUPE_REELMIRROR_URL" in EVENTS[alarm.name].sentence
     key = UpstreamKey.objects.get()
-    assert rates.is_elsewhere(key)  # after one of them: each request there carries the key
+    # After one of them: each request there carries the key.
+    assert rates.is_elsewhere(key.opened_at, key.trouble)
     assert rates.is_open(key)
 
 
