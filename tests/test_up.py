@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -167,13 +167,26 @@ def empty(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def loupe(empty, tmp_path):
-    running = Running(empty, free_port(), tmp_path / "data", "--no-sandbox", LOUPE_TIME_SCALE=HASTE)
+@contextmanager
+def living(empty: Path, folder: Path):
+    running = Running(empty, free_port(), folder / "data", "--no-sandbox", LOUPE_TIME_SCALE=HASTE)
     until(lambda: is_ready(running))
     yield running
     running.stop()
     until(lambda: not processes_of(running.folder))
+
+
+@pytest.fixture
+def loupe(empty, tmp_path):
+    with living(empty, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lasting(empty, tmp_path_factory):
+    """One for all who bring it no end."""
+    with living(empty, tmp_path_factory.mktemp("lasting")) as running:
+        yield running
 
 
 def leader(loupe: Running, words: str) -> int:
@@ -218,20 +231,20 @@ def test_a_second_start_serves_and_prepares_nothing_again(loupe):
         again.stop()
 
 
-def test_whatever_dies_is_started_again(loupe):
+def test_whatever_dies_is_started_again(lasting):
     for name, words in CHILDREN.items():
-        before = leader(loupe, words)
+        before = leader(lasting, words)
         os.killpg(before, signal.SIGKILL)
-        until(lambda before=before, words=words: leader(loupe, words) not in (0, before))
-        assert f"{name:>6} | ended with -9" in loupe.log()
-    until(lambda: is_ready(loupe))
+        until(lambda before=before, words=words: leader(lasting, words) not in (0, before))
+        assert f"{name:>6} | ended with -9" in lasting.log()
+    until(lambda: is_ready(lasting))
 
 
-def test_whatever_hangs_is_killed_and_started_again(loupe):
-    before = {name: leader(loupe, words) for name, words in CHILDREN.items()}
+def test_whatever_hangs_is_killed_and_started_again(lasting):
+    before = {name: leader(lasting, words) for name, words in CHILDREN.items()}
     for pid in before.values():
         os.killpg(pid, signal.SIGSTOP)
     for name, words in CHILDREN.items():
-        until(lambda name=name, words=words: leader(loupe, words) not in (0, before[name]))
-        assert f"{name:>6} | silent for" in loupe.log()
-    until(lambda: is_ready(loupe))
+        until(lambda name=name, words=words: leader(lasting, words) not in (0, before[name]))
+        assert f"{name:>6} | silent for" in lasting.log()
+    until(lambda: is_ready(lasting))
