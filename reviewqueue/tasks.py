@@ -15,7 +15,7 @@ def unless_ending(task):
 
     @wraps(task)
     def begin(*args):
-        if not ending.told.is_set():
+        if not ending.told.value:
             task(*args)
 
     return begin

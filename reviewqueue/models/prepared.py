@@ -5,7 +5,7 @@ from copy import copy
 from types import SimpleNamespace
 
 from django.conf import settings
-from django.db import connections, models
+from django.db import NotSupportedError, connections, models
 from django.db.transaction import TransactionManagementError
 
 
@@ -54,9 +54,13 @@ class Prepared:
         if queryset.query.select_for_update and not connection.in_atomic_block:
             raise TransactionManagementError("Rows are held in a transaction.")
         given = {one.name: one.of(values, connection) for one in params}
-        with cursor_of(connection) as cursor:
-            cursor.execute(sql, given)
-            rows = cursor.fetchall()
+        try:
+            rows = answer(connection, sql, given)
+        except NotSupportedError:  # a column was widened since the server planned it
+            if connection.in_atomic_block:
+                raise
+            connection.close()
+            rows = answer(connection, sql, given)
         if not rows:
             return []
         compiler = copy(compiler)  # this thread's own
@@ -83,6 +87,12 @@ class Prepared:
         compiler.get_converters = lambda expressions: converters
         compiler.has_composite_fields = lambda expressions: is_composite
         return queryset, compiler, *named(sql, params, connection)
+
+
+def answer(connection, sql: str, given: dict) -> list:
+    with cursor_of(connection) as cursor:
+        cursor.execute(sql, given)
+        return cursor.fetchall()
 
 
 def cursor_of(connection):

@@ -305,27 +305,46 @@ def convert_voice(operation, eyes):
 
 @on_post
 def sent_out(operation, eyes, post, before):
-    """Approve and send to compose. `pending_review` proves nothing; that it is nowhere to be seen does."""
-    if post.outgoing_post_id and post.outgoing_post_id != before.get("outgoing_post_id"):
-        return Found(reply_of(operation, post.outgoing_post_id))
-    listed = eyes.outgoing()
+    """Approve and send to compose. `pending_review` proves nothing; that it is nowhere to be seen does.
+
+    Both leave an outgoing post behind: one a draft, the other one that goes out.
+    """
+    listed, earlier = eyes.outgoing(), made_before(operation, before)
     items = set(before.get("items", []))
-    ours = [
-        one.id
+    ours = {
+        one.id: one.status
         for one in listed or ()
-        if items & {item.generated_media_item_id for item in one.items}
+        if one.id not in earlier
+        and items & {item.generated_media_item_id for item in one.items}
         and is_new(operation, one.created_at)
         and not OutgoingPost.objects.filter(workspace=operation.workspace, upstream_id=one.id)
         .exclude(post=operation.post)
         .exists()
-    ]
+    }
+    if post.outgoing_post_id and post.outgoing_post_id not in earlier:
+        status = {one.id: one.status for one in listed or ()}.get(post.outgoing_post_id)
+        ours = {post.outgoing_post_id: status} | ours
+    fitting = [found for found, status in ours.items() if is_of_kind(operation, status)]
+    if fitting:
+        return Found(reply_of(operation, fitting[0]))
     if ours:
-        return Found(reply_of(operation, ours[0]))
+        where = "It is going out from" if operation.kind == "send_to_compose" else "It lies in compose at"
+        return Unclear(f"{where} the service, which is something else than was asked for from here.")
     if post.review_status != before.get("review_status") and post.review_status in ("approved", "published"):
         return Unclear("The service shows it as approved; whether by this, nobody can tell.")
     if listed is None:
         return Unclear("The service does not let its outgoing posts be read, so it cannot be told.")
     return NotThere()
+
+
+def made_before(operation, before: dict) -> set[str | None]:
+    """The outgoing posts that were there, or that another operation on the post is known to have made."""
+    others = operation.post.operations.filter(state="succeeded").exclude(pk=operation.pk)
+    return {before.get("outgoing_post_id"), *others.values_list("result__outgoing_post_id", flat=True)}
+
+
+def is_of_kind(operation, status: str | None) -> bool:
+    return status is None or (status == "draft") == (operation.kind == "send_to_compose")
 
 
 def reply_of(operation, outgoing_id: str):

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from reviewqueue import gateway
+from reviewqueue.clock import now, wait
 from reviewqueue.models import UpstreamKey, Workspace
+from reviewqueue.rules import cadence
 from reviewqueue.services import events, rates, scopes
 from reviewqueue.upstream import errors
 
@@ -49,7 +51,9 @@ class Wire:
             changed = True
         elif isinstance(error, errors.Redirected):
             changed = rates.redirected(self.key, str(error))
-            if changed:
+            # One address alone may redirect, each time it is asked.
+            lately = self.key.workspace.events.filter(at__gt=now() - wait(cadence.HOUR))
+            if changed and not lately.filter(name="service.elsewhere").exists():
                 events.record("service.elsewhere", self.key.workspace, said=str(error))
         elif isinstance(error, (errors.NotSent, errors.OutcomeUnknown)):
             changed = rates.failed(self.key, str(error))

@@ -38,11 +38,15 @@ class Writes:
 
     def __init__(self, request: HttpRequest):
         self.request = request
+        request.has_written = False
 
     def __call__(self, execute, sql, params, many, context):
+        if not sql.startswith(("INSERT", "UPDATE", "DELETE")):
+            return execute(sql, params, many, context)
+        # Within a transaction what fails is undone; by itself it may have been done, and its answer lost.
+        self.request.has_written |= not context["connection"].in_atomic_block
         result = execute(sql, params, many, context)
-        if sql.startswith(("INSERT", "UPDATE", "DELETE")):
-            self.request.has_written = True
+        self.request.has_written = True
         return result
 
 

@@ -1,6 +1,7 @@
 """Queries that are composed once."""
 
 import uuid
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -89,3 +90,22 @@ def test_the_server_keeps_its_plan(ana, persona):
             ['%FROM "reviewqueue_generatedpost"%"number" > 0%'],
         )
         assert cursor.fetchall() == [(8,)]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only a server keeps plans")
+@pytest.mark.django_db(transaction=True)
+def test_a_column_that_is_widened_meanwhile_is_asked_for_anew():
+    found = Prepared(lambda: Member.objects.filter(pk=ANYBODY.pk).values_list("role"))
+    width = Member._meta.get_field("role").max_length
+
+    def widen(to: int) -> None:
+        other = connection.copy()  # as a migration has one of its own
+        with closing(other), other.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE reviewqueue_member ALTER COLUMN role TYPE varchar({to})")
+
+    assert found(member=uuid.uuid4()) == []
+    widen(width + 1)
+    try:
+        assert found(member=uuid.uuid4()) == []
+    finally:
+        widen(width)

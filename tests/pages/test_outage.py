@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import uuid
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -206,3 +207,17 @@ def test_once_something_was_written_it_is_not_said_to_be_undone(browser, post):
         answer = approve(browser, post, **SCRIPT)
     told(answer, "Whether it was done is not certain")
     assert Operation.objects.count() == 1
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+def test_a_write_whose_answer_was_lost_counts_as_done_outside_of_a_transaction(rf, is_undone):
+    request = rf.post("/settings/theme/")
+    connected = SimpleNamespace(in_atomic_block=is_undone)
+
+    def lose(*asked):
+        raise OperationalError("the connection was lost")
+
+    for sql, counts in (("SELECT 1", False), ("UPDATE somewhere SET it = 1", not is_undone)):
+        with pytest.raises(OperationalError):
+            outage.Writes(request)(lose, sql, (), False, {"connection": connected})
+        assert request.has_written is counts

@@ -332,3 +332,9 @@ def test_a_redirected_read_is_the_same_alarm_once_and_nothing_goes_there_after_i
     key = UpstreamKey.objects.get()
     assert (key.opened_at, key.trouble) == (None, "")
     assert send(operation).state == "succeeded"
+    service.instead = ELSEWHERE
+    for minutes, alarms in ((0, 1), (61, 2)):  # told again when it is older than an hour
+        UpstreamKey.objects.update(opened_at=None, trouble="")
+        Event.objects.update(at=now() - timedelta(minutes=minutes))
+        polling.look(watches.add(ben.workspace_id, "key", soon=True).pk)
+        assert Event.objects.filter(name="service.elsewhere").count() == alarms

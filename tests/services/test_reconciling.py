@@ -15,6 +15,7 @@ from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.upstream.reelmirror import types
 from tests.asking import ASK, look, lost, source_of
+from tests.factories import make_operation
 from tests.world import committing, nothing_written, token
 
 WITHOUT_EFFECT = ("connect_account", "top_up", "set_private")  # a page nobody opened; as set_public
@@ -190,6 +191,35 @@ def test_of_a_second_conversion_only_money_tells(oat, before, after, verdict):
     charge |= {"generated_post_id": None, "generated_media_item_id": item.id}
     eyes.transactions = lambda: [SimpleNamespace(**charge)]
     assert isinstance(evidence.convert_voice(operation, eyes), evidence.Found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "verdict"),
+    [
+        ("approve", "publishing", evidence.Found),
+        ("approve", "draft", evidence.Unclear),
+        ("send_to_compose", "draft", evidence.Found),
+        ("send_to_compose", "published", evidence.Unclear),
+    ],
+)
+def test_what_went_out_is_no_draft_and_a_draft_did_not_go_out(oat, kind, status, verdict):
+    """Somebody else may have done the other of the two meanwhile."""
+    operation = lost(oat, kind, "drop_before")
+    made = SimpleNamespace(id="new", status=status, items=(), created_at=now())
+    post = SimpleNamespace(outgoing_post_id="new", review_status="approved")
+    eyes = SimpleNamespace(post=lambda upstream_id: post, outgoing=lambda: [made])
+    assert isinstance(evidence.sent_out(operation, eyes), verdict)
+
+
+def test_what_an_earlier_approval_made_is_not_taken_for_this_one(oat):
+    operation = lost(oat, "approve", "drop_before")
+    item = SimpleNamespace(generated_media_item_id=operation.baseline["items"][0])
+    made = SimpleNamespace(id="of the first", status="publishing", items=(item,), created_at=now())
+    post = SimpleNamespace(outgoing_post_id=made.id, review_status="pending_review")
+    eyes = SimpleNamespace(post=lambda upstream_id: post, outgoing=lambda: [made])
+    assert isinstance(evidence.sent_out(operation, eyes), evidence.Found)
+    make_operation(operation.post, state="succeeded", result={"outgoing_post_id": made.id})
+    assert isinstance(evidence.sent_out(operation, eyes), evidence.NotThere)
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(-110, evidence.Found), (-130, evidence.NotThere)])

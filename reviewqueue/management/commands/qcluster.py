@@ -11,7 +11,7 @@ from reviewqueue import ending
 
 class Worker(Cluster):
     def stop(self) -> bool:
-        ending.told.set()
+        ending.told.value = True
         return super().stop()
 
 
