@@ -484,7 +484,7 @@ REMADE = """
 from reviewqueue.models import *
 from reviewqueue.services import desk, mirroring
 from reviewqueue.clock import now
-post = desk.lock("%(post)s")
+post = GeneratedPost.objects.select_related("persona").get(pk="%(post)s")
 item = post.items.current().order_by("position")[%(at)d]
 item.post = post
 mirroring.new_take(item, "again-" + item.upstream_id)

@@ -56,35 +56,6 @@ def test_approve_marks_goes_on_and_can_be_undone_with_keys(visit, stock, size):
         expect(page.locator(f'.review-queue [data-goto="{row["id"]}"] .wax-ok')).to_have_count(0)
 
 
-MOVING = """() => {
-    window.moving = new Set();
-    addEventListener("pagereveal", event => event.viewTransition && moving.add("page"));
-    const look = () => {
-        for (const one of document.getAnimations())
-            if (one.effect.getComputedTiming().endTime > 1) moving.add(one.animationName ?? "another");
-        requestAnimationFrame(look);
-    };
-    look();
-}"""
-
-
-@pytest.mark.parametrize(("wish", "moves"), [("no-preference", True), ("reduce", False)])
-def test_nothing_moves_for_whoever_wishes_so(visit, stock, wish, moves):
-    visitor, row = visit(reduced_motion=wish), stock.take(kind="image", accounts=1)
-    visitor.context.add_init_script(f"({MOVING})()")
-    page = open_post(visitor, row)
-    page.wait_for_load_state()
-    page.locator(".review").evaluate("one => one.insertAdjacentHTML('beforeend', '<span class=spin></span>')")
-    page.keyboard.press("a")
-    expect(tray(page)).to_contain_text("Approved")
-    mark = page.locator(f'.review-queue [data-goto="{row["id"]}"] .wax-ok path').first
-    expect(mark).to_have_css("stroke-dashoffset", "0px")
-    seen = page.evaluate("() => [...moving]")
-    page.keyboard.press("u")
-    expect(here(page)).to_have_attribute("data-post", row["id"])
-    assert {"spin", "page", "draw"} <= set(seen) if moves else not seen
-
-
 def test_reject_asks_for_a_reason_and_one_key_decides(visit, loupe, stock):
     visitor, row = visit(), stock.take(kind="image")
     page = queue_of(visitor, row)

@@ -33,6 +33,16 @@ BOXES = """() => {
     const box = (one) => Object.values(one.getBoundingClientRect().toJSON()).map(Math.round).join();
     return [...parts].filter((one) => one.checkVisibility()).map(box);
 }"""
+MOVING = """() => {
+    window.moving = new Set();
+    addEventListener("pagereveal", event => event.viewTransition && moving.add("page"));
+    const look = () => {
+        for (const one of document.getAnimations())
+            if (one.effect.getComputedTiming().endTime > 1) moving.add(one.animationName ?? "another");
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
 SETTLED = """() => document.fonts.ready.then(
     () => new Promise(done => setTimeout(() => done(performance.now()), 500)))"""
 SHIFTS = """since => new Promise(done => {  // of what stood there already
@@ -236,6 +246,25 @@ def test_blur_and_grey_stay_on_every_page_until_they_are_switched_off(visit, sto
         frames.nth(2).locator(".frame-open > img").first.evaluate("one => getComputedStyle(one).filter")
         == "none"
     )
+
+
+@pytest.mark.parametrize(("wish", "moves"), [("no-preference", True), ("reduce", False)])
+def test_nothing_moves_for_whoever_wishes_so(visit, stock, wish, moves):
+    visitor, row = visit(reduced_motion=wish), stock.take(kind="image", accounts=1)
+    visitor.context.add_init_script(f"({MOVING})()")
+    page = visitor.go(f"/?q={row['number']}")
+    page.locator(f"#f-{row['id']} .frame-open").click()
+    page.wait_for_url(re.compile("/review/"))
+    expect(here(page).locator("[data-zoom-at]")).to_contain_text("%")
+    page.locator(".review").evaluate("one => one.insertAdjacentHTML('beforeend', '<span class=spin></span>')")
+    page.keyboard.press("a")
+    expect(page.locator("#tray")).to_contain_text("Approved")
+    mark = page.locator(f'.review-queue [data-goto="{row["id"]}"] .wax-ok path').first
+    expect(mark).to_have_css("stroke-dashoffset", "0px")
+    seen = page.evaluate("() => [...moving]")
+    page.keyboard.press("u")
+    expect(here(page)).to_have_attribute("data-post", row["id"])
+    assert {"spin", "page", "draw"} <= set(seen) if moves else not seen
 
 
 def test_full_screen_holds_the_next_post_and_the_decision_too(visit, stock):
