@@ -147,7 +147,7 @@ MIDDLEWARE = [
     "reviewqueue.middleware.CompressPages",
     "reviewqueue.middleware.ContentPolicy",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "reviewqueue.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "reviewqueue.middleware.Membership",

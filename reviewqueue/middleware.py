@@ -13,6 +13,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.middleware.gzip import GZipMiddleware
@@ -84,6 +85,18 @@ class ContentPolicy(CSPMiddleware):
 OPEN = ("/sign-in/", "/sign-out/", "/reset/", "/enter/", "/healthz", "/readyz", "/sandbox/", "/admin/")
 PROBES = ("/healthz", "/readyz")  # nobody asks who asks: they answer without a database
 NOT_OPEN = ("/sign-in/as/",)  # though it lies under one that is
+
+
+class Sessions(SessionMiddleware):
+    """A look takes no cookie away: a page that polls may have sent it before somebody signed in, and have its
+    answer after it. The cookie would be that of the new session."""
+
+    def process_response(self, request, response):
+        response = super().process_response(request, response)
+        cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if request.method in outage.SAFE and cookie is not None and not cookie.value:
+            del response.cookies[settings.SESSION_COOKIE_NAME]
+        return response
 
 
 class Membership(AuthenticationMiddleware):

@@ -110,7 +110,9 @@ def on_both_databases() -> list[bool]:
     if not postgres_answers():
         return [*results, missing("PostgreSQL")]
     on_postgres = ("tests/models", "tests/services", "tests/pages")
-    return [*results, pytest("PostgreSQL", "-n", str(CORES), *on_postgres, LOUPE_DATABASE_URL=POSTGRES)]
+    # One process more than cores: each waits for the server while the server works.
+    beside = str(CORES + 1)
+    return [*results, pytest("PostgreSQL", "-n", beside, *on_postgres, LOUPE_DATABASE_URL=POSTGRES)]
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def out_of_reach(page: Page, *parts: Locator) -> list[str]:
     """What lies beside the window, or is too small to be hit."""
     wide, found = page.viewport_size["width"], page.evaluate(WIDER)
     for part in [one for some in parts for one in some.all()]:
-        part.scroll_into_view_if_needed()
+        part.evaluate("one => one.scrollIntoView({ block: 'nearest' })")  # also if it is drawn anew just now
         box = box_of(part)
         if box["x"] < 0 or box["x"] + box["width"] > wide or min(box["width"], box["height"]) < 24:
             found.append(f"{part.evaluate('one => one.outerHTML.slice(0, 160)')} {box}")

@@ -99,3 +99,14 @@ def test_the_deployment_check_is_content(settings):
     found = checks.run_checks(include_deployment_checks=True)
     ours = "async.E001"  # the browser tests set it for themselves
     assert not [str(each) for each in found if not each.is_silenced() and each.id != ours]
+
+
+def test_a_look_that_a_sign_in_overtook_does_not_take_the_new_cookie_away(ana, signed_in, settings):
+    """A page polls with the cookie of before, and is answered after the session has changed."""
+    browser = signed_in(ana)
+    browser.cookies[settings.SESSION_COOKIE_NAME] = "of-a-session-that-is-no-more-0000"
+    for answer in (browser.get("/live/queue/"), browser.get("/")):
+        assert answer.wsgi_request.member is None
+        assert settings.SESSION_COOKIE_NAME not in answer.cookies
+    browser = signed_in(ana)
+    assert browser.post("/sign-out/").cookies[settings.SESSION_COOKIE_NAME].value == ""
