@@ -111,7 +111,7 @@ def test_settings_hold_at_once_and_are_still_there_afterwards(visit, way):
     expect(keys_of(form)).to_be_checked()
 
 
-@pytest.mark.parametrize("way", ["keys", "phone-touch"])
+@pytest.mark.parametrize("way", ["mouse", "phone-keys"])
 def test_who_did_what_at_what_price_and_what_was_said_on_the_wire(visit, stock, way):
     visitor, row = visit(**WAYS[way]), stock.take(kind="image", discount=False, accounts=lambda count: count)
     page = visitor.go(f"/review/{row['id']}/")
