@@ -68,6 +68,7 @@ HOLD = StateTable(
 # The service's own words (contracts: GenerationStatus, ReviewStatus, SyncJobStatus, DeliveryStatus).
 GENERATION_ENDED = ("completed", "failed")
 REVIEW_ENDED = ("rejected", "published")
+IN_COMPOSE = ("draft", "scheduled")  # of an outgoing post: it does not go out yet
 SYNC_ENDED = ("completed", "failed", "skipped")
 DELIVERY_ENDED = ("published", "failed")
 VOICE_ENDED = ("completed", "failed")

@@ -28,7 +28,7 @@ from reviewqueue.models.base import held
 from reviewqueue.models.prepared import Given, Prepared
 from reviewqueue.rules import cadence, captions, money
 from reviewqueue.rules.fingerprint import ItemIdentity, fingerprint
-from reviewqueue.rules.states import DESK_TABS
+from reviewqueue.rules.states import DESK_TABS, IN_COMPOSE
 from reviewqueue.services import events, pictures, pricing, scopes
 
 EXCERPT = 160  # characters of a caption on a frame
@@ -258,7 +258,7 @@ def _by_review(picture: Picture) -> tuple[str, str] | None:
         return "published", ("delivery" if "failed" in states else "")
     if states and states <= {"failed"}:
         return "attention", "delivery"
-    if outgoing and outgoing.status not in ("draft", "scheduled"):
+    if outgoing and outgoing.status not in IN_COMPOSE:
         late = cadence.lateness(_span(post, "delivery"), _age(picture, outgoing.asked_at))
         return ("attention", "stuck") if late in ("stuck", "lost") else ("publishing", "")
     if post.review_status == "approved" or outgoing:

@@ -13,7 +13,7 @@ from functools import wraps
 from itertools import pairwise
 
 from reviewqueue.models import Operation, OutgoingPost
-from reviewqueue.rules.states import GENERATION_ENDED, REVIEW_ENDED
+from reviewqueue.rules.states import GENERATION_ENDED, IN_COMPOSE, REVIEW_ENDED
 from reviewqueue.services import media
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.upstream import errors
@@ -307,7 +307,7 @@ def convert_voice(operation, eyes):
 def sent_out(operation, eyes, post, before):
     """Approve and send to compose. `pending_review` proves nothing; that it is nowhere to be seen does.
 
-    Both leave an outgoing post behind: one a draft, the other one that goes out.
+    Both leave an outgoing post behind: one in compose, the other one that goes out.
     """
     listed, earlier = eyes.outgoing(), made_before(operation, before)
     items = set(before.get("items", []))
@@ -339,12 +339,13 @@ def sent_out(operation, eyes, post, before):
 
 def made_before(operation, before: dict) -> set[str | None]:
     """The outgoing posts that were there, or that another operation on the post is known to have made."""
-    others = operation.post.operations.filter(state="succeeded").exclude(pk=operation.pk)
+    others = operation.workspace.operations.filter(target=operation.target, state="succeeded")
+    others = others.exclude(pk=operation.pk)
     return {before.get("outgoing_post_id"), *others.values_list("result__outgoing_post_id", flat=True)}
 
 
 def is_of_kind(operation, status: str | None) -> bool:
-    return status is None or (status == "draft") == (operation.kind == "send_to_compose")
+    return status is None or (status in IN_COMPOSE) == (operation.kind == "send_to_compose")
 
 
 def reply_of(operation, outgoing_id: str):

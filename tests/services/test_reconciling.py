@@ -198,7 +198,9 @@ def test_of_a_second_conversion_only_money_tells(oat, before, after, verdict):
     [
         ("approve", "publishing", evidence.Found),
         ("approve", "draft", evidence.Unclear),
+        ("approve", "scheduled", evidence.Unclear),
         ("send_to_compose", "draft", evidence.Found),
+        ("send_to_compose", "scheduled", evidence.Found),
         ("send_to_compose", "published", evidence.Unclear),
     ],
 )
