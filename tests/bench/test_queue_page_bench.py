@@ -5,24 +5,16 @@ The times are a command (README.md); a test that measured them would fail beside
 
 import re
 
-import psycopg
 import pytest
 
+from tests.__main__ import postgres_answers
 from tests.bench import queue_page
-from tests.bench.stages import KINDS, POSTGRES, stages
+from tests.bench.stages import KINDS, stages
 from tests.missing import missing
 
 SIZES = (1000, 5000)
 PAGE = 8  # queries of the page, session and member included
 POLL = 2  # … of an unchanged poll: the session, the member with the desk's version
-
-
-def postgres_answers() -> bool:
-    try:
-        psycopg.connect(POSTGRES, connect_timeout=3).close()
-    except psycopg.Error:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -17,6 +17,7 @@ from tests.__main__ import POSTGRES, postgres_answers
 from tests.campaign import ground, storm
 from tests.campaign.jobs import Crew, Job
 from tests.campaign.silence import Lookout
+from tests.missing import missing
 from tests.running import ROOT, processes_of, until
 
 CONNECT = "import socket, sys, time; held = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
@@ -146,8 +147,9 @@ def databases() -> set[str]:
         return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
 
 
-@pytest.mark.skipif(not postgres_answers(), reason="needs PostgreSQL")
 def test_a_database_is_dropped_at_the_next_start_once_its_owner_is_gone_and_not_before():
+    if not postgres_answers():
+        missing("PostgreSQL")
     with child(OWNER, POSTGRES) as alive:
         with child(OWNER, POSTGRES) as killed:
             left = killed.said
