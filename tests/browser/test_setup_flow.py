@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.axe import Eyes
-from tests.browser.conftest import DESKTOP, Visitor, escape, until
+from tests.browser.conftest import DESKTOP, WAYS, Visitor, escape, until
 from tests.running import ROOT, Running, environment, free_port, prepare
 
 HASTE = "6"  # of both sides: what takes a minute takes ten seconds
@@ -42,6 +42,11 @@ class Service:
                 left = [name for name in json.loads(scopes) if name != scope]
                 memory.execute("UPDATE tokens SET scopes = ? WHERE prefix = ?", (json.dumps(left), prefix))
 
+    def forget_syncs(self):
+        """Nothing was pulled lately, whoever asked for it."""
+        with sqlite3.connect(self.folder / "sandbox.sqlite3", timeout=20) as memory:
+            memory.execute("UPDATE sync_jobs SET created_at = created_at - 86400")
+
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
@@ -55,20 +60,28 @@ def service(filled, tmp_path_factory):
     found.stop()
 
 
-@pytest.fixture(scope="module")
-def loupe(filled, service, tmp_path_factory):
-    running = Running(*filled, tmp_path_factory.mktemp("running") / "data", **service.settings)
+@pytest.fixture
+def loupe(filled, service, tmp_path):
+    running = Running(*filled, tmp_path / "data", **service.settings)
     yield running
     running.stop()
 
 
-def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, service):
-    visitor = visit()
+@pytest.fixture
+def passes():
+    return {}
+
+
+@pytest.mark.parametrize("way", ["mouse", "phone-keys"])
+def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, service, way):
+    service.forget_syncs()
+    visitor = visit(**WAYS[way])
+    press = visitor.press
     eyes = Eyes(visitor)
     page = visitor.go("/setup/")
     steps = page.locator("#steps")
     expect(steps).to_contain_text("0 of 6 done")
-    steps.get_by_role("link", name="Add").click()
+    press(steps.get_by_role("link", name="Add"))
     page.wait_for_url(re.compile("/settings/keys/"))
 
     # a wrong one
@@ -78,12 +91,12 @@ def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, servic
         for label, text in {**typed, "Email": "nia@example.org"}.items():
             enter.get_by_label(label).fill(text)
         enter.get_by_label("Password").fill("four olives on a plate")
-        enter.get_by_role("button", name="Open the workspace").click()
+        press(enter.get_by_role("button", name="Open the workspace"))
         expect(enter.locator(".error")).to_contain_text("begins with rm_")
         expect(enter.get_by_label("Email")).to_have_value("nia@example.org")
     enter.get_by_label("API key").fill("rm_live_of_somebody_else_altogether")
     enter.get_by_label("Password").fill("four olives on a plate")
-    enter.get_by_role("button", name="Open the workspace").click()
+    press(enter.get_by_role("button", name="Open the workspace"))
     state = page.locator("#key-state")
     expect(state).to_contain_text("Rejected by the service", timeout=60_000)
     expect(state).to_contain_text("nothing is lost")
@@ -92,7 +105,7 @@ def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, servic
     # the right one, without a scope
     service.take_scope("billing:write")
     page.get_by_label("API key").fill(service.key)
-    page.get_by_role("button", name="Save and try it").click()
+    press(page.get_by_role("button", name="Save and try it"))
     expect(state).to_contain_text("Works", timeout=60_000)
     expect(state).to_contain_text(service.key[-4:])
     expect(page.locator("main")).not_to_contain_text(service.key)
@@ -103,21 +116,21 @@ def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, servic
     expect(page.locator("#banners")).not_to_contain_text("rejects")
 
     # a question that only a key has
-    page.locator("[data-ask][href='/settings/keys/removal/']").click()
+    press(page.locator("[data-ask][href='/settings/keys/removal/']"))
     expect(page.get_by_role("dialog")).to_be_visible()
     eyes.look("removing the key")
     assert eyes.found == []
     escape(page)
 
     # the steps are done as far as the service's own account has them
-    state.get_by_role("link", name="Go on setting up").click()
+    press(state.get_by_role("link", name="Go on setting up"))
     expect(steps).to_contain_text("11 of 12 scopes")
     expect(steps).to_contain_text("6 of 6 done", timeout=60_000)
 
     # sync
     visitor.go("/personas/")
     with visitor.without_reload():
-        page.get_by_role("button", name=re.compile("Sync all")).click()
+        press(page.get_by_role("button", name=re.compile("Sync all")))
         expect(page.locator("#followed .spin, #followed .clock").first).to_be_visible(timeout=60_000)
         expect(page.locator("#followed tbody tr").first).to_contain_text(
             re.compile("new|Nothing new|Skipped|skipped"), timeout=60_000
@@ -127,12 +140,12 @@ def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, servic
     visitor.go("/sources/")
     picture = page.locator("#contact .frame").filter(has_text="Image").first
     expect(picture).to_be_visible()
-    picture.locator(".frame-open").click()
+    press(picture.locator(".frame-open"))
     page.wait_for_url(re.compile("/sources/[0-9a-f-]{36}/"))
-    page.locator("[data-ask][href*='/generation/'], [formaction*='/generation/']").first.click()
+    press(page.locator("[data-ask][href*='/generation/'], [formaction*='/generation/']").first)
     ask = page.locator("#ask")
     expect(ask).to_contain_text(re.compile(r"Charged now\s*\$0\.\d\d"))
-    ask.get_by_role("button", name=re.compile("Generate")).click()
+    press(ask.get_by_role("button", name=re.compile("Generate")))
     link = page.locator("a[href^='/review/']").first
     expect(link).to_be_visible(timeout=60_000)
     address = link.get_attribute("href")
@@ -143,19 +156,19 @@ def test_from_a_key_to_a_published_post_with_the_sandbox_beside_it(visit, servic
     approve = post.locator(".btn-ok:not([aria-disabled=true])")
     with visitor.without_reload():
         expect(approve).to_be_visible(timeout=60_000)
-        approve.click()
+        press(approve)
     visitor.go("/library" + address.removeprefix("/review").split("?")[0])
     expect(page.locator("#deliveries")).to_contain_text("Published", timeout=60_000)
     expect(page.locator("#decided")).to_contain_text("Nia Berg")
 
     # the sandbox stays beside it until it is removed
-    page.locator(".topbar .drop > summary[aria-label*='account of']").click()
-    page.get_by_role("button", name="Go to Sandbox").click()
+    press(page.locator(".topbar .drop > summary[aria-label*='account of']"))
+    press(page.get_by_role("button", name="Go to Sandbox"))
     expect(page.locator("#banners")).to_contain_text("You are in the sandbox")
     expect(page.locator("#contact .frame").first).to_be_visible()
     visitor.go("/settings/keys/")
-    page.get_by_role("link", name="Remove the sandbox").click()
-    ask.get_by_role("button", name="Remove the sandbox").click()
+    press(page.get_by_role("link", name="Remove the sandbox"))
+    press(ask.get_by_role("button", name="Remove the sandbox"))
     page.wait_for_url(re.compile("/setup/"))
     expect(page.locator("#notices")).to_contain_text("The sandbox was removed")
     expect(page.locator("#banners")).not_to_contain_text("sandbox")
