@@ -45,8 +45,11 @@ function send(button, values) {
   const version = button.closest("[data-version]")?.dataset.version;
   button.dispatchEvent(new CustomEvent("loupe:pressed", { bubbles: true }));
   if (values.theme === "toggle") values.theme = root.dataset.theme; // only the browser knows what the device prefers
-  inLine(() => request(button, values, version), { address: button.getAttribute("formaction"), values });
+  const kept = { address: button.getAttribute("formaction"), values };
+  inLine(() => drawn().then(() => { kept.begun = true; return request(button, values, version); }), kept);
 }
+// The mark is on the screen before the request takes its part of the processor, and the answer a larger one.
+const drawn = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, 50); });
 function request(button, values, version) {
   const source = button.isConnected ? button : $("#desk"); // htmx asks for nothing that has left the page
   button.dataset.busy = "1";
@@ -58,7 +61,7 @@ let line = Promise.resolve();
 const waiting = new Set();
 function inLine(job, kept = {}) {
   waiting.add(kept);
-  line = line.then(() => { kept.begun = true; return job(); }).catch(() => {}).finally(() => waiting.delete(kept));
+  line = line.then(job).catch(() => {}).finally(() => waiting.delete(kept));
 }
 function fromTray(key) { // whatever the tray holds once what was pressed before has its answer
   inLine(() => {
