@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 
 MILLS = 10  # a cent
+AMOUNT = re.compile(r"([0-9]{1,7}|[0-9]{1,3}(,[0-9]{3}){1,2})(\.[0-9]{1,2})?")
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ def dollars(cents: int | None) -> str:
 
 
 def parse_dollars(text: str) -> int:
-    """ "5", "5.5", "$5.00", "1,250" → cents. Raises ValueError for anything else."""
-    cleaned = text.strip().removeprefix("$").replace(",", "").strip()
-    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,2})?", cleaned):
+    """ "5", "5.5", "$5.00", "1,250" → cents. Raises ValueError for anything else, also for "1,5"."""
+    cleaned = text.strip().removeprefix("$").strip()
+    if not AMOUNT.fullmatch(cleaned):
         raise ValueError(text)
-    whole, _, part = cleaned.partition(".")
+    whole, _, part = cleaned.replace(",", "").partition(".")
     return int(whole) * 100 + int(part.ljust(2, "0") or 0)
 
 

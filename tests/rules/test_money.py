@@ -25,6 +25,19 @@ def test_nonsense_is_not_an_amount(text):
         parse_dollars(text)
 
 
+@pytest.mark.parametrize(("text", "cents"), [("1,250", 125000), ("$1,234.56", 123456), ("1250", 125000)])
+def test_a_comma_stands_between_thousands(text, cents):
+    assert parse_dollars(text) == cents
+
+
+@pytest.mark.parametrize(
+    "text", ["1,5", "2,50", "0,05", "5,00", "12,34", ",5", "1,2345", "1,,000", "1.000,00"]
+)
+def test_a_comma_before_cents_is_not_taken_for_a_hundred_times_as_much(text):
+    with pytest.raises(ValueError):
+        parse_dollars(text)
+
+
 def test_the_contracts_prices():
     prices = Prices()
     image = money.generation(prices, [("image", None)], discount=False)
