@@ -296,6 +296,8 @@ def generation(request):
     persona = ground.chosen(form.cleaned_data.get("persona"))
     picked = SourcePost.objects.visible_to(member).filter(pk__in=form.picked[:MANY])
     posts = list(picked.order_by("-posted_at", "-id"))
+    if request.method == "POST" and posts and persona is None and form.data.get("persona"):
+        raise NotAllowed("The persona that was chosen is not there any more. Nothing was sent.")
     wishes = [(post, owner) for post in posts if (owner := persona or ground.own(post))]
     if request.method == "GET" or not wishes:
         context = bill_of(member, ground, persona, wishes) | {"more": max(0, len(form.picked) - MANY)}

@@ -246,6 +246,21 @@ def test_several_are_one_bill_and_one_batch(ana, workspace, persona, source, sig
     assert {operation.persona for operation in made} == {persona, other}
 
 
+@pytest.mark.parametrize("chosen", ["gone", "another's", "nonsense"])
+def test_what_was_asked_for_one_persona_is_not_made_for_another(
+    ana, otto, workspace, origin, signed_in, chosen
+):
+    named = {
+        "gone": make_persona(workspace, "Oat & Ember", accounts=(), gone_at=now()).pk,  # since the bill
+        "another's": make_persona(otto.workspace).pk,
+        "nonsense": "nonsense",
+    }
+    answer = signed_in(ana).post("/sources/generation/", {"post": origin.pk, "persona": named[chosen]})
+    assert answer.status_code == 409
+    assert "not there any more" in answer.content.decode()
+    assert not Operation.objects.exists()
+
+
 def test_of_several_a_refusal_stops_nothing_else(ana, workspace, persona, source, signed_in):
     busy, free = make_source_post(workspace, source), make_source_post(workspace, source)
     browser = signed_in(ana)
