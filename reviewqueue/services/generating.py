@@ -521,8 +521,8 @@ def delete_item(item: MediaItem, *, by: Member, token: uuid.UUID) -> Operation:
     post, item, pressed = _item(item, "delete_item", token)
     if pressed:
         return pressed
-    if post.items.current().count() < 2:
-        raise NotAllowed("It is the only item. Delete the post instead.")
+    if not operations.staying(post).exclude(pk=item.pk).exists():
+        raise NotAllowed("It is the only item left. Delete the post instead.")
     label = f"item {item.label} of {desk.label_of(post)}"
     operation, _ = operations.queue(
         "delete_item",

@@ -240,6 +240,12 @@ def withdraw(operation: Operation, *, by: Member) -> bool:
     return moved
 
 
+def staying(post: GeneratedPost):
+    """The items that the post keeps: one whose deletion is under way counts as gone."""
+    leaving = post.operations.open().filter(kind="delete_item").exclude(item=None)
+    return post.items.current().exclude(pk__in=leaving.values("item_id"))
+
+
 def may_have_happened(operation: Operation) -> bool:
     """An earlier attempt left without a usable answer, or a backup was restored: only a look can tell."""
     return operation.blocked_by == "restore" or was_lost(operation)

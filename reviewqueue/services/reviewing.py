@@ -255,8 +255,8 @@ def reject_item(
 
 
 def is_last(post: GeneratedPost, item: MediaItem) -> bool:
-    """True if rejecting the item would leave nothing: rejections still held count."""
-    others = post.items.current().exclude(pk=item.pk).exclude(review_status="rejected")
+    """True if rejecting the item would leave nothing: rejections still held count, and deletions."""
+    others = operations.staying(post).exclude(pk=item.pk).exclude(review_status="rejected")
     held = Decision.objects.filter(post=post, stands=True).exclude(item=None).values("item_id")
     return not others.exclude(pk__in=held).exists()
 

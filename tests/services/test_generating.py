@@ -540,6 +540,15 @@ def test_the_only_item_is_not_deleted(oat):
         generating.delete_item(item, by=oat.ana, token=token())
 
 
+def test_of_the_last_two_items_only_one_is_deleted(ana, persona):
+    one, other = factories.make_post(persona, items=2).items.all()
+    generating.delete_item(one, by=ana, token=token())  # the service has not been told yet
+    with pytest.raises(NotAllowed, match="Delete the post instead"):
+        generating.delete_item(other, by=ana, token=token())
+    with pytest.raises(NotAllowed, match="reject the post"):
+        reviewing.reject_item(other, by=ana, token=token())
+
+
 def test_nobody_takes_off_the_desk_what_may_be_made_just_now(oat):
     operation = oat.generate()
     oat.sandbox.misbehave("drop_after", match="POST /api/v1/generate")
