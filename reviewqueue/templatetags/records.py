@@ -44,8 +44,10 @@ CHARGES = {
     "deposit": "Top-up",
     "bonus": "Credit",
 }
-# What could hide or reorder text is shown as its number instead.
-UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# What could hide or reorder text, or cannot be written as any, is shown as its number instead.
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 @register.filter

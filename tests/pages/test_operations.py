@@ -170,6 +170,16 @@ def test_hostile_answers_stand_there_as_text(ana, post, signed_in):
     assert "<summary" in text  # a long answer is folded
 
 
+def test_half_a_character_in_an_answer_stands_there_as_its_number(ana, post, signed_in):
+    operation = make_operation(post, "reject", by=ana, state="failed")
+    cut = r'{"error": {"code": "REFUSED", "message": "Not now \ud83d"}}'  # in the middle of an emoji
+    operation.exchanges.create(
+        number=1, at=now(), seconds=1, method="POST", path="/x", request="", status=409, answer=cut
+    )
+    text = signed_in(ana).get(f"/operations/{operation.pk}/").content.decode()
+    assert "Not now \\ud83d" in text
+
+
 def test_the_doubt_of_an_approval_names_the_accounts(ana, post):
     operation = make_operation(post, "approve", by=ana, state="unknown")
     assert "Look at @ines.calder before doing anything" in resolving.known(operation)
