@@ -442,11 +442,14 @@ def thumb_of(file) -> str:
 
 
 def tally(decision: Decision, by: int) -> None:
-    """Count a decision on a whole post towards its day, in the workspace's own time."""
+    """Count a decision on a whole post towards its day, in the workspace's own time.
+
+    Its day may be another one since: the time zone was changed. What that day never counted stays uncounted.
+    """
     day = decision.at.astimezone(ZoneInfo(decision.workspace.time_zone)).date()
     column = {"approve": "approved", "reject": "rejected", "compose": "composed"}[decision.verdict]
     Tally.objects.get_or_create(workspace_id=decision.workspace_id, day=day)
-    counted = Tally.objects.filter(workspace_id=decision.workspace_id, day=day)
+    counted = Tally.objects.filter(workspace_id=decision.workspace_id, day=day, **{f"{column}__gte": -by})
     counted.update(**{column: F(column) + by})
 
 

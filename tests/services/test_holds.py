@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reviewqueue.clock import now
-from reviewqueue.models import Decision, Hold, Operation
+from reviewqueue.models import Decision, Hold, Operation, Workspace
 from reviewqueue.services import generating, holds, operations, reviewing
 from tests.world import check_counts, nothing_written, only_postgresql, token
 
@@ -84,6 +84,15 @@ def test_undo_stands_in_the_history(oat):
     event = post.events.get(name="decision.undone")
     assert event.sentence == f"Took back: Approved {post.persona.name} {post.number}"
     assert event.by == oat.ana
+
+
+def test_a_decision_is_taken_back_though_its_day_is_another_one_since(ana, post, workspace):
+    Workspace.objects.update(time_zone="Pacific/Kiritimati")
+    decision = reviewing.reject(post, by=ana, fingerprint=post.fingerprint, token=token())
+    Workspace.objects.update(time_zone="Pacific/Pago_Pago")  # 25 hours behind
+    holds.undo(Hold.objects.get(pk=decision.hold_id), by=ana)
+    assert fresh(post).desk == "ready"
+    assert [tally.rejected for tally in workspace.tallies.order_by("day")] == [0, 1]
 
 
 def test_a_first_approval_is_taken_back_and_the_tally_stays(pair):
