@@ -398,6 +398,8 @@ def _item(item: MediaItem, kind: str, token: uuid.UUID) -> tuple[GeneratedPost, 
     post = desk.lock(item.post_id)
     item = post.items.select_related("file").get(pk=item.pk)
     pressed = Operation.objects.filter(token=token, kind=kind, target=item.upstream_id).first()
+    if pressed and pressed.state == "cancelled":
+        raise Stale("It was asked for from this page before, and taken back. Nothing was sent.")
     if pressed is None:
         if not item.is_current:
             raise Stale("This version was replaced while you looked. Nothing was sent.")

@@ -67,7 +67,7 @@ def decide(
     post = desk.lock(post.pk)
     pressed = Operation.objects.filter(token=token, kind=verb.kind, target=post.upstream_id).first()
     if pressed:
-        return pressed.decisions.get()
+        return still_standing(pressed.decisions.get())
     check_free(post, verb.own)
     check_seen(post, fingerprint)
     check_complete(post)
@@ -103,6 +103,15 @@ def decide(
         **({"reason": reason} if reason else {}),
     )
     desk.settle(post, touched=True)
+    return decision
+
+
+def still_standing(decision: Decision) -> Decision:
+    """What an earlier press of the same button decided. Raises Stale if that has ended since."""
+    if not decision.stands:
+        raise Stale(
+            "It was decided from this page before, and that does not stand any more. Nothing was decided."
+        )
     return decision
 
 
@@ -220,7 +229,7 @@ def reject_item(
     item = post.items.get(pk=item.pk)
     pressed = Operation.objects.filter(token=token, kind="reject_item", target=item.upstream_id).first()
     if pressed:  # a regeneration that took its place has left the decision without its operation
-        return pressed.decisions.first() or item.decisions.latest("at")
+        return still_standing(pressed.decisions.first() or item.decisions.latest("at"))
     check_free(post, "reject")
     if not item.is_current:
         raise Stale("This version was replaced while you looked. Nothing was decided.")

@@ -126,6 +126,19 @@ def test_a_double_press_is_one_decision(oat):
     assert Operation.objects.filter(post=post).count() == 1
 
 
+def test_a_press_that_was_taken_back_is_not_said_to_stand(ana, post):
+    facts = {"by": ana, "fingerprint": post.fingerprint, "token": token()}
+    holds.undo(reviewing.reject(post, **facts).hold, by=ana)
+    with pytest.raises(Stale, match="Nothing was decided"):
+        reviewing.reject(post, **facts)  # back to the page that it was pressed on
+    assert not post.decisions.filter(stands=True).exists()
+    item = post.items.first()
+    holds.undo(reviewing.reject_item(item, by=ana, token=facts["token"]).hold, by=ana)
+    with pytest.raises(Stale, match="Nothing was decided"):
+        reviewing.reject_item(item, by=ana, token=facts["token"])
+    reviewing.reject(post, **facts | {"token": token()})
+
+
 def test_a_page_from_yesterday_decides_nothing(oat):
     post = oat.ready()
     with pytest.raises(Stale):

@@ -341,6 +341,13 @@ def rejected_then_regenerated(world):
     return post, item, rejection, generating.regenerate_item(item, by=world.ana, token=token())
 
 
+def test_a_regeneration_that_was_taken_back_is_not_said_to_be_held(ana, post):
+    item, facts = post.items.first(), {"by": ana, "token": token()}
+    holds.undo(generating.regenerate_item(item, **facts).hold, by=ana)
+    with pytest.raises(Stale, match="Nothing was sent"):
+        generating.regenerate_item(item, **facts)  # back to the page that it was pressed on
+
+
 def test_a_regeneration_takes_the_place_of_a_held_rejection(ines):
     _, _, rejection, operation = rejected_then_regenerated(ines)
     rejection.refresh_from_db()
