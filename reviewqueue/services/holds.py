@@ -101,8 +101,12 @@ def too_late(hold: Hold) -> str:
 def pause(hold: Hold, *, by: Member, on: bool = True) -> None:
     """Stop the clock for good, or start it anew with the whole time. Raises TooLate once it is sent."""
     _own(hold, by)
-    seconds = hold.seconds if hold.seconds is not None else 10
-    _move(hold, None if on else now() + timedelta(seconds=pace(seconds)))
+    _move(hold, None if on else now() + timedelta(seconds=pace(_whole_time(hold))))
+
+
+def _whole_time(hold: Hold) -> int:
+    """Its seconds once its clock runs, also of one that had none."""
+    return hold.seconds if hold.seconds is not None else 10
 
 
 def linger(by: Member, *, on: bool = True) -> int:
@@ -115,7 +119,7 @@ def linger(by: Member, *, on: bool = True) -> int:
     for hold in of(by):
         if hold.send_at is None:
             continue
-        seconds = LINGER_SECONDS if on else hold.seconds or 0
+        seconds = LINGER_SECONDS if on else _whole_time(hold)
         try:
             _move(hold, now() + timedelta(seconds=pace(seconds)))
         except TooLate:

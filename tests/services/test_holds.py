@@ -150,6 +150,15 @@ def test_pausing_starts_the_whole_time_anew(oat):
     assert hold.operations.get().not_before == hold.send_at
 
 
+def test_who_leaves_the_tray_has_the_whole_time_again_also_where_it_had_no_end(ana, post):
+    ana.user.hold_seconds = None
+    hold = reviewing.reject(post, by=ana, fingerprint=post.fingerprint, token=token()).hold
+    holds.pause(hold, by=ana, on=False)  # its clock runs from now on
+    holds.linger(ana)
+    holds.linger(ana, on=False)
+    assert now() + timedelta(seconds=9) < fresh(hold).send_at <= now() + timedelta(seconds=10)
+
+
 def test_what_is_paused_while_somebody_prepares_to_send_it_is_not_sent(oat):
     operation = oat.approve(oat.ready()).operation
     assert due(operation)
