@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from zlib import crc32
 from zoneinfo import available_timezones
 
 from django import forms
@@ -9,6 +10,30 @@ from django import forms
 from reviewqueue.rules.money import MILLS, dollars, parse_dollars
 
 PRICE = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?")
+
+
+class AsShown(forms.Form):
+    """A form of what there is. `shown` says what each field held when the page was made: whoever leaves one
+    alone does not set it back to that, if it was changed since."""
+
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    @classmethod
+    def showing(cls, values: dict) -> "AsShown":
+        marks = " ".join(f"{name}:{mark_of(value)}" for name, value in values.items())
+        return cls(initial={**values, "shown": marks})
+
+    def changed(self, names) -> dict:
+        """The fields of these that somebody has changed."""
+        left = set(self.cleaned_data["shown"].split())
+        values = {name: self.cleaned_data[name] for name in names}
+        return {name: value for name, value in values.items() if f"{name}:{mark_of(value)}" not in left}
+
+
+def mark_of(value) -> str:
+    """A short word for what a field holds, as it comes back if nobody touches it."""
+    text = str(value).replace("\r\n", "\n").strip()
+    return f"{crc32(text.encode('utf-8', 'replace')):08x}"
 
 
 class DollarsField(forms.CharField):

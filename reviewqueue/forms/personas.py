@@ -2,6 +2,7 @@
 
 from django import forms
 
+from reviewqueue.forms.fields import AsShown
 from reviewqueue.forms.review import Pressed
 from reviewqueue.models import ConnectedAccount, Persona, Source
 from reviewqueue.services.personas import MODES
@@ -50,7 +51,7 @@ class StyleForm(Pressed):
     writing_style = style_field(autofocus=True)
 
 
-class SettingsForm(Pressed):
+class SettingsForm(AsShown, Pressed):
     """Everything of a persona that can be changed here, and which of it was."""
 
     name = name_field()
@@ -59,14 +60,11 @@ class SettingsForm(Pressed):
 
     @classmethod
     def of(cls, persona: Persona) -> "SettingsForm":
-        return cls(initial={name: getattr(persona, name) for name in FIELDS})
+        return cls.showing({name: getattr(persona, name) for name in FIELDS})
 
     def moved(self, persona: Persona) -> dict:
-        return {
-            name: self.cleaned_data[name]
-            for name in FIELDS
-            if self.cleaned_data[name] != getattr(persona, name)
-        }
+        changed = self.changed(FIELDS).items()
+        return {name: value for name, value in changed if value != getattr(persona, name)}
 
 
 FIELDS = ("name", "writing_style", "discount_mode")

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib.auth import password_validation
 from django.utils import timezone
 
-from reviewqueue.forms.fields import PriceField, ZoneField, price_text
+from reviewqueue.forms.fields import AsShown, PriceField, ZoneField, price_text
 from reviewqueue.models import User
 from reviewqueue.services.preferences import HOLD_SECONDS, REASONS_AT_MOST
 
@@ -76,7 +76,7 @@ class LookingForm(forms.Form):
     grey = SwitchField(required=False)
 
 
-class WorkspaceForm(forms.Form):
+class WorkspaceForm(AsShown):
     name = forms.CharField(max_length=80, label="Name", error_messages={"required": "Write a name."})
     time_zone = ZoneField(help_text="Of the day that “Decided today” counts.")
     approvers = forms.TypedChoiceField(
@@ -86,7 +86,14 @@ class WorkspaceForm(forms.Form):
 
     @classmethod
     def of(cls, workspace) -> "WorkspaceForm":
-        return cls(initial={name: getattr(workspace, name) for name in cls.base_fields})
+        return cls.showing({name: getattr(workspace, name) for name in OF_WORKSPACE})
+
+    def values(self, workspace) -> dict:
+        """What set_workspace takes: as it stands, but for what was changed."""
+        return {name: getattr(workspace, name) for name in OF_WORKSPACE} | self.changed(OF_WORKSPACE)
+
+
+OF_WORKSPACE = ("name", "time_zone", "approvers", "own_work_allowed")
 
 
 class ReasonsForm(forms.Form):

@@ -98,7 +98,8 @@ def workspace(request):
     if request.method == "GET":
         return fragments.page(request, template, context)
     if form.is_valid():
-        preferences.set_workspace(by=request.member, **form.cleaned_data)
+        preferences.set_workspace(by=request.member, **form.values(here))
+        context["form"] = WorkspaceForm.of(here)
     return _bound(request, form, "form", template, "/settings/workspace/", context, said="Saved")
 
 

@@ -1,5 +1,6 @@
 """Personas: the list, the tabs, and what can be asked of the service for one."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -240,6 +241,16 @@ def test_only_what_was_changed_is_asked_for(edda, persona, signed_in):
     assert "Being saved: the name and discount mode" in text_of(answer)
     assert Operation.objects.get().params == {"name": "Ines C.", "discount_mode": True}
     assert Persona.objects.get().name == "Ines Calder"  # the service says when it is so
+
+
+def test_what_was_left_alone_is_not_set_back_to_what_the_page_showed(edda, persona, signed_in):
+    browser, address = signed_in(edda), f"/personas/{persona.pk}/settings/"
+    shown = re.search(r'name="shown" value="([^"]*)"', text_of(browser.get(address)))[1]
+    was = {"name": persona.name, "writing_style": persona.writing_style, "shown": shown}
+    persona.name = "Ines C."  # what was asked for a moment ago has come true
+    persona.save()
+    browser.post(address, was | {"writing_style": "Dry."})
+    assert Operation.objects.get().params == {"writing_style": "Dry."}
 
 
 def test_the_voice_and_the_discount_can_be_set_on_the_overview(edda, persona, signed_in):

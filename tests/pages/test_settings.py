@@ -1,5 +1,6 @@
 """What people and workspaces choose: profile, policy, reasons, prices, the key, the sandbox's end."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -167,6 +168,19 @@ def test_name_zone_and_policy_are_set_and_recorded(ana, workspace, signed_in):
     told = " ".join(event.sentence for event in Event.objects.filter(name="settings.changed"))
     for words in ("name to Northern", "time zone to Asia/Tokyo", "two people approve", "made themselves"):
         assert words in told, words
+
+
+def test_an_older_page_does_not_set_back_what_another_admin_has_changed(ana, workspace, signed_in):
+    browser = signed_in(ana)
+    shown = re.search(r'name="shown" value="([^"]*)"', text_of(browser.get("/settings/workspace/")))[1]
+    workspace.approvers = 2
+    workspace.own_work_allowed = False
+    workspace.save()
+    was = {"time_zone": "UTC", "approvers": "1", "own_work_allowed": "on", "shown": shown}
+    answer = browser.post("/settings/workspace/", was | {"name": "Northern"}, headers=HTMX)
+    workspace.refresh_from_db()
+    assert (workspace.name, workspace.approvers, workspace.own_work_allowed) == ("Northern", 2, False)
+    assert 'value="2" checked' in text_of(answer)  # as it stands now
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "part"])
