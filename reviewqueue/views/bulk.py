@@ -1,7 +1,5 @@
 """Many posts at once: decided under one hold, or made anew after a bill."""
 
-from urllib.parse import urlsplit
-
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.views.decorators.http import require_POST
@@ -43,7 +41,7 @@ def back(request, form: ManyForm) -> str:
     """The view they were picked in, for a browser without script."""
     if fragments.came_from(request, "/library/"):
         return "/library/"
-    query = form.cleaned_data.get("query") or urlsplit(request.headers.get("Referer", "")).query
+    query = form.cleaned_data.get("query") or fragments.parts_of(request.headers.get("Referer", "")).query
     return f"/{queue.normal(query)}"
 
 

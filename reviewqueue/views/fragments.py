@@ -1,6 +1,6 @@
 """All that knows htmx: what a command answers, to a script and to a plain browser."""
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
@@ -64,10 +64,21 @@ def unchanged() -> HttpResponse:
 
 def came_from(request, *places: str) -> str:
     """The page of ours that a plain form was sent from, if it lies under one of `places`; else ""."""
-    path = urlsplit(request.headers.get("Referer", "")).path
+    path = parts_of(request.headers.get("Referer", "")).path
     return path if path.startswith(places) else ""
 
 
 def asked_from(request) -> str:
     """The path of the page that a script asks from ("" for a plain form)."""
-    return request.htmx.current_url_abs_path or "" if request.htmx else ""
+    try:
+        return request.htmx.current_url_abs_path or "" if request.htmx else ""
+    except ValueError:  # no address at all
+        return ""
+
+
+def parts_of(address: str) -> SplitResult:
+    """The parts of an address that a browser names; all of them empty if it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

@@ -28,7 +28,7 @@ from reviewqueue.models import (
 from reviewqueue.rules import money
 from reviewqueue.rules.states import LIBRARY_TABS
 from reviewqueue.services import generating, looks, notes, pricing, scopes
-from reviewqueue.views import fragments, paging, queue, rows
+from reviewqueue.views import fragments, meanwhile, paging, queue, rows
 from reviewqueue.views.notes import board
 from reviewqueue.views.posts import pieces_of
 
@@ -178,18 +178,19 @@ def live_post(request, post_id: UUID):
     marked = posts.only("pk", "version", "workspace_id").annotate(bills=Count("charges"))
     row = get_object_or_404(marked, pk=post_id)
     looks.note(request.member, row)
-    since = request.GET.get("v", "").partition(".")[0]
-    if request.GET.get("v") == f"{row.version}.{row.bills}" or not since.isdecimal():
+    since = meanwhile.version_of(request.GET.get("v", "").partition(".")[0])
+    if request.GET.get("v") == f"{row.version}.{row.bills}" or since is None:
         return fragments.unchanged()
     notes.see(request.member, row)
-    return moved(request, whole(posts).get(pk=post_id), int(since))
+    return moved(request, whole(posts).get(pk=post_id), since)
 
 
 def moved(request, post: GeneratedPost, since: int) -> HttpResponse:
     """The page says in `have` how many versions of each item it shows ("1.2.1"), in `caption` which one."""
     context = everything(request.member, post) | {"since": since}
     context["recaptioned"] = request.GET.get("caption") != context["caption_mark"]
-    shown = [int(part) for part in request.GET.get("have", "").split(".") if part.isdecimal()]
+    have = map(meanwhile.version_of, request.GET.get("have", "").split("."))
+    shown = [count for count in have if count is not None]
     strips = context["strips"]
     context["relaid"] = len(shown) != len(strips) or any(
         len(strip.takes) < count for strip, count in zip(strips, shown, strict=True)

@@ -10,6 +10,8 @@ from reviewqueue.services import pricing, reviewing
 from reviewqueue.services.access import Stale
 from reviewqueue.views import fragments
 
+DIGITS = 10  # of the largest version that a row can have
+
 
 @dataclass(frozen=True)
 class Veil:
@@ -46,8 +48,12 @@ def is_news(post: GeneratedPost, seen: str, member: Member) -> bool:
 
 def version_seen(request) -> int | None:
     """The version of the post on the page that asked."""
-    since = request.headers.get("X-Version", "")
-    return int(since) if since.isdecimal() else None
+    return version_of(request.headers.get("X-Version", ""))
+
+
+def version_of(text: str) -> int | None:
+    """The version that a page names; None for nonsense."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else None
 
 
 def is_in_place(request) -> bool:

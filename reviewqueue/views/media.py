@@ -12,7 +12,7 @@ from reviewqueue.models import MediaFile
 
 RENDITIONS = {"t": "thumb", "s": "screen", "o": "original"}
 BLOCK = 64 * 1024
-RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+RANGE = re.compile(r"^bytes=([0-9]{0,18})-([0-9]{0,18})$")
 
 
 @require_safe

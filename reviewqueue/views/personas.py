@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 from uuid import UUID
 from zlib import crc32
 
@@ -463,7 +462,7 @@ def acted(request, persona: Persona | None, said: str) -> HttpResponse:
         context, part = nobody(request.member), "reviewqueue/personas.html#moved"
     else:
         context, part = whole(request, shown, tab or "") | {"changes": []}, "reviewqueue/persona.html#moved"
-    parts = [part] if tab is not None or urlsplit(here).path == "/personas/" else []
+    parts = [part] if tab is not None or fragments.parts_of(here).path == "/personas/" else []
     response = fragments.answer(request, "", *parts, context=context, said=said)
     response["HX-Trigger"] = "loupe:look"  # the poller is not replaced: its own answer may be on its way
     return response
@@ -471,7 +470,7 @@ def acted(request, persona: Persona | None, said: str) -> HttpResponse:
 
 def persona_of(request, address: str) -> Persona | None:
     """The persona whose page an address is."""
-    parts = urlsplit(address).path.strip("/").split("/")
+    parts = fragments.parts_of(address).path.strip("/").split("/")
     try:
         return Persona.objects.visible_to(request.member).filter(pk=UUID(parts[1])).first()
     except (IndexError, ValueError):
@@ -480,7 +479,7 @@ def persona_of(request, address: str) -> Persona | None:
 
 def tab_of(address: str) -> str | None:
     """Which tab of a persona's page an address is; None if it is none."""
-    parts = urlsplit(address).path.strip("/").split("/")
+    parts = fragments.parts_of(address).path.strip("/").split("/")
     if parts[0] != "personas" or len(parts) not in (2, 3):
         return None
     tab = f"{parts[2]}/" if len(parts) == 3 else ""

@@ -259,19 +259,19 @@ def live_post(request, post_id: UUID):
     ours = GeneratedPost.objects.filter(workspace_id=member.workspace_id)
     found = ours.annotate(around=looks.around(member))
     post = get_object_or_404(found.only("pk", "version", "workspace_id", "deleted_at"), pk=post_id)
-    since = request.GET.get("v", "")
+    since = meanwhile.version_of(request.GET.get("v", ""))
     if post.deleted_at:  # meanwhile: the page that polls stays as it is
         return fragments.unchanged()
     looks.note(member, post)
     company = looks.Company(post.around, post)
     has_company = company.mark != request.GET.get("w", company.mark)
     has_seen = "named" in request.GET and team_notes.see(member, post)
-    if since.isdecimal() and (str(post.version) != since or has_seen):
+    if since is not None and (post.version != since or has_seen):
         fresh = complete(visible).get(pk=post_id)
         if meanwhile.is_news(fresh, request.GET.get("f", ""), member):
-            error = Stale(reviewing.what_changed(fresh, int(since)))
-            return in_place(request, fresh, error, since=int(since), status=200)
-        return moved(request, fresh, int(since), company=company)
+            error = Stale(reviewing.what_changed(fresh, since))
+            return in_place(request, fresh, error, since=since, status=200)
+        return moved(request, fresh, since, company=company)
     if has_company:
         return fragments.answer(
             request, f"/review/{post.pk}/", "reviewqueue/review.html#presence", context={"company": company}
@@ -450,9 +450,9 @@ def acted(request, post: GeneratedPost, said: str, item: MediaItem | None = None
     """After something was asked for a post: its parts on the page that asked."""
     here = fragments.asked_from(request)
     if here.startswith("/review/"):
-        since = request.headers.get("X-Version", "")
+        since = meanwhile.version_seen(request)
         fresh = complete(GeneratedPost.objects.visible_to(request.member)).get(pk=post.pk)
-        return moved(request, fresh, int(since) if since.isdecimal() else fresh.version, said=said)
+        return moved(request, fresh, fresh.version if since is None else since, said=said)
     fresh = GeneratedPost.objects.get(pk=post.pk)
     place = f"?item={item.position + 1}" if item else ""
     back = fragments.came_from(request, "/library/", "/setup/") or "/"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, Sum
@@ -373,7 +373,7 @@ def generated(request, ground: Ground, outcomes: list[generating.Outcome]) -> Ht
     context = {"outcomes": refused, "done": done}
     parts = ["reviewqueue/sources.html#refusals"]
     if here.startswith("/sources/") and not here.startswith(f"/sources/{outcomes[0].source.pk}/"):
-        shown_for = SourceFilter(QueryDict(urlsplit(here).query)).values()["persona"]
+        shown_for = SourceFilter(QueryDict(fragments.parts_of(here).query)).values()["persona"]
         chosen = ground.chosen(shown_for)
         fresh = SourcePost.objects.filter(pk__in=[outcome.source.pk for outcome in outcomes])
         context["changes"] = [ground.frame(post, chosen) for post in fresh]

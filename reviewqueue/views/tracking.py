@@ -1,6 +1,5 @@
 """The accounts a persona follows: add, remove, automate, sync."""
 
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
@@ -94,8 +93,9 @@ def sync(request, persona_id: UUID):
     syncing.start(persona, by=request.member, token=_token(request))
     said = f"Syncing {persona.name}"
     came_from = fragments.asked_from(request) or request.headers.get("Referer", "")
-    if urlsplit(came_from).path == "/sources/":
-        return synced(request, urlsplit(came_from).query, said)
+    page = fragments.parts_of(came_from)
+    if page.path == "/sources/":
+        return synced(request, page.query, said)
     return acted(request, persona, said)
 
 

@@ -38,11 +38,11 @@ def expected_of(may, role) -> int:
     return may.status if roles.may(role, may.grant) else 403
 
 
-def asked(client: Client, method: str, address: str, form=None):
+def asked(client: Client, method: str, address: str, form=None, headers=None):
     """One request whose effect is taken back, so that every address is met by the same rows."""
     kept = client.cookies.copy()
     with transaction.atomic():
-        answer = getattr(client, method)(address, form or {})
+        answer = getattr(client, method)(address, form or {}, headers=headers)
         transaction.set_rollback(True)
     client.cookies = kept
     return answer
@@ -211,6 +211,30 @@ def test_nonsense_in_a_form_is_refused_and_never_breaks(stage, signed_in):
                     asked(browser, "post", address, form)
                 except Exception as error:
                     wrong.append(f"{address} ({name}) with {typed[:20]!r}: {error!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Referer": "http://[/review/"},
+        {"HX-Request": "true", "HX-Current-URL": "http://[/review/"},
+        {"HX-Request": "true", "HX-Current-URL": "http://testserver//[/review/"},
+        {"HX-Request": "true", "HX-Current-URL": "http://testserver/review/", "X-Version": "9" * 5000},
+    ],
+)
+def test_nonsense_in_a_header_counts_as_not_given(stage, signed_in, headers):
+    member, wrong = stage.people["admin"], []
+    browser = signed_in(member)
+    for name, row in TABLE.items():
+        address = address_of(name, row, stage, member)
+        for method, may in (("get", row.get), ("post", row.post)):
+            if may is None:
+                continue
+            try:
+                asked(browser, method, address, method == "post" and may.form(stage), headers)
+            except Exception as error:
+                wrong.append(f"{method} {address} ({name}): {error!r}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -59,7 +59,9 @@ def test_a_part_outside_of_it(ana, video, signed_in, asked):
     assert answer["Content-Range"] == f"bytes */{len(BODY)}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", ""])
+@pytest.mark.parametrize(
+    "asked", ["bytes=", "bytes=a-b", "lines=1-2", "bytes=0-1,5-6", "", f"bytes=0-{'9' * 5000}"]
+)
 def test_nonsense_gets_all_of_it(ana, video, signed_in, asked):
     assert signed_in(ana).get(address(video), headers={"Range": asked}).status_code == 200
 
