@@ -159,11 +159,23 @@ document.addEventListener("submit", (event) => {
   }
   values.token = $("#desk-token").value;
   for (const field of $$("[aria-invalid]", form)) field.removeAttribute("aria-invalid"); // the answer says what still is
-  for (const told of $$("#ask > [data-outage]")) told.remove();
+  for (const told of $$(WHY_OPEN)) told.remove();
+  let refused = false;
+  form.addEventListener("htmx:afterRequest", ({ detail }) => { refused = [403, 409].includes(detail.xhr.status); }, { once: true });
   const version = asker?.closest("[data-version]")?.dataset.version;
   htmx.ajax("POST", form.getAttribute("action"), { source: form, target: form.dataset.target ?? document.body, swap: form.dataset.swap ?? "none", values, headers: version ? { "X-Version": version } : {} })
-    .then(() => { if (!$("[aria-invalid=true]", form) && !$("#ask > [data-outage]")) $("#ask").close(); });
+    .then(() => {
+      if (refused && form.dataset.target) stayOpen();
+      if (!$("[aria-invalid=true]", form) && !$(WHY_OPEN)) $("#ask").close();
+    });
 });
+const WHY_OPEN = "#ask > [data-outage], #ask > [data-refused]";
+function stayOpen() { // what was typed is kept; the reason stands with it, as the page lies behind the question
+  const told = $("#notices .notice[role=alert]")?.parentElement;
+  if (!told) return;
+  told.dataset.refused = "";
+  $("#ask").prepend(told);
+}
 
 // ---- reasons: the short list under Reject ------------------------------------------------------
 let rejecting = null;

@@ -425,6 +425,22 @@ def test_while_the_database_is_away_nothing_that_was_typed_is_lost(visit, stretc
     visitor.wrong[:] = [one for one in visitor.wrong if "status of 503" not in one]
 
 
+def test_what_was_typed_into_a_question_stays_there_when_it_is_refused(visit, loupe):
+    page = visit("ana").go("/personas/")
+    page.locator("a[data-ask][href$='/writing-style/']").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Voice of the captions").fill("Dry, and short.")
+    refusing = f"{loupe.address}/settings/keys/removal/"  # in the sandbox it answers 409
+    page.route("**/writing-style/", lambda route: route.continue_(url=refusing))
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_contain_text("Not possible now. There is no key to remove.")
+    expect(dialog.get_by_label("Voice of the captions")).to_have_value("Dry, and short.")
+    page.unroute_all()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator("main")).not_to_contain_text("There is no key to remove.")
+
+
 def test_two_people_get_different_posts_and_see_each_other(visit, stretch, loupe):
     rows = stretch(4)
     ana, tom = visit("ana"), visit("tom")
