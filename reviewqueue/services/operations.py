@@ -6,6 +6,7 @@ back or to `failed`; everything else after the first byte is `unknown` and is ne
 for the kinds whose effect is a value set or an id deleted.
 """
 
+import json
 import logging
 import random
 import time
@@ -97,11 +98,15 @@ def queue(
 ) -> tuple[Operation, bool]:
     """Write one operation in the caller's transaction. Returns (operation, made).
 
-    A second press of the same button (same `token`, `kind` and `target`) gives back the first one.
+    A second press of the same button (same `token`, `kind`, `target` and `params`) gives back the first one.
     Raises AlreadyOpen if another operation of the same group on the same target is still open.
     `subjects`: persona, source, source_post, post, item.
     """
+    params = params or {}
     pressed = Operation.objects.filter(token=token, kind=kind, target=target).first()
+    if pressed and pressed.params != params:  # something else was typed on the same page
+        token = uuid.uuid5(token, json.dumps(params, sort_keys=True))
+        pressed = Operation.objects.filter(token=token, kind=kind, target=target).first()
     if pressed:
         return pressed, False
     group = lock or KINDS[kind].lock_group
@@ -123,7 +128,7 @@ def queue(
                 hinted_at=None if hold else now(),
                 estimated_cents=estimated_cents,
                 fingerprint=fingerprint,
-                params=params or {},
+                params=params,
                 batch=batch,
                 retry_of=retry_of,
                 **subjects,

@@ -40,6 +40,17 @@ def event_of(operation: Operation) -> str:
 # ---- the persona -------------------------------------------------------------------------------------
 
 
+def test_something_else_typed_on_the_same_page_is_asked_for_too(ana, persona):
+    facts = {"by": ana, "token": token(), "what": "the settings"}
+    first = personas.update(persona, **facts, name="Ines C.")
+    Operation.objects.update(state="succeeded")
+    second = personas.update(persona, **facts, writing_style="Dry.")  # after going back in the browser
+    assert second.params == {"writing_style": "Dry."}
+    assert personas.update(persona, **facts, writing_style="Dry.") == second
+    assert personas.update(persona, **facts, name="Ines C.") == first
+    assert Operation.objects.count() == 2
+
+
 def test_a_new_persona_is_created_once_and_stands_here_at_once(ines):
     edda, same = ines.member("editor"), token()
     facts = {"name": "Nora Vale", "writing_style": "Short.", "by": edda, "token": same}
