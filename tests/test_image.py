@@ -171,6 +171,11 @@ def test_web_is_healthy_when_loupe_can_work():
     assert "'/readyz'" in SERVICES["web"]["healthcheck"]["test"][-1]
 
 
+def test_a_slow_first_start_and_a_recovery_of_the_database_are_waited_for():
+    """Without it a server that takes longer than its retries is unhealthy, and `up` gives up on the rest."""
+    assert seconds(SERVICES["postgres"]["healthcheck"]["start_period"]) >= 300
+
+
 def test_nothing_is_cut_off_when_it_stops():
     assert seconds(SERVICES["worker"]["stop_grace_period"]) > settings.Q_CLUSTER["timeout"]
     assert seconds(SERVICES["poller"]["stop_grace_period"]) > settings.Q_CLUSTER["timeout"]
