@@ -284,6 +284,7 @@ def test_what_is_slow_to_come_neither_loses_a_key_nor_loads_the_page_anew(visit)
         escape(page)
         page.keyboard.press("j")
         page.keyboard.press("j")
+        until(lambda: here(page).count() and {second, third} <= set(held))
         assert {second, third} == set(held)
         for route in list(held.values()):
             route.continue_()
