@@ -22,6 +22,8 @@ from reviewqueue.upstream.reelmirror import types
 PAGE = 100
 PAGES_AT_MOST = 11  # of one list; with what else an operation needs it fits into one pass
 NO_BASELINE = "What it was like before is not known, so it cannot be told."
+TOO_LONG = "A list of the service is too long to be read to its end, so it cannot be told."
+UNREADABLE = "A list of the service has rows that cannot be read, so it cannot be told."
 EARLIER = timedelta(seconds=120)  # by which the service's clock may be behind ours
 
 
@@ -59,7 +61,7 @@ class Eyes:
         default_factory=set
     )  # ids that an operation of this pass was found to have made
     known: dict = field(default_factory=dict)
-    cut: set = field(default_factory=set)  # lists too long to be read to their end
+    cut: dict = field(default_factory=dict)  # lists that do not show all they hold, and why
     used: set = field(default_factory=set)  # what the operation at hand was looked for in
 
     def once(self, name, read):
@@ -89,6 +91,8 @@ class Eyes:
                 self.spend()
                 page = read(limit=PAGE, offset=offset)
                 rows += page.items
+                if page.unreadable:
+                    self.cut[name] = UNREADABLE
                 got = len(page.items) + page.unreadable
                 offset += got
                 if not got or (got < PAGE if page.count is None else offset >= page.count):
@@ -96,7 +100,7 @@ class Eyes:
                 if newest and self.reaches_back(rows):
                     break
             else:
-                self.cut.add(name)
+                self.cut[name] = TOO_LONG
             return rows
 
         return self.once(name, look)

@@ -13,13 +13,12 @@ from reviewqueue.clock import age, now, pace, wait
 from reviewqueue.models import Operation, OutgoingPost, Workspace
 from reviewqueue.rules.cadence import LOOKS_APART, SETTLING, SETTLING_ACCEPTED, UNKNOWN_LOOKS
 from reviewqueue.services import operations, scopes, watches, wire
-from reviewqueue.services.evidence import EARLIER, EVIDENCE, Eyes, Found, NotThere, Unclear
+from reviewqueue.services.evidence import EARLIER, EVIDENCE, TOO_LONG, Eyes, Found, NotThere, Unclear
 
 REQUESTS_A_PASS = 12
 A_PASS = 50  # operations
 FOUND = "It was found at the service."
 FREE_TO_GO = "A backup was restored. It was looked for at the service and has not been done; it may go on."
-TOO_LONG = "A list of the service is too long to be read to its end, so it cannot be told."
 NOT_SEEN = "It was looked for at the service twice and has not happened. Nothing was charged."
 
 
@@ -77,8 +76,9 @@ def due(workspace: Workspace) -> list[Operation]:
 
 def conclude(operation: Operation, seen: Found | NotThere | Unclear, eyes: Eyes) -> None:
     """Act on what was seen, and plan the next look if that was not the last word."""
-    if isinstance(seen, NotThere) and eyes.cut & eyes.used:
-        seen = Unclear(TOO_LONG)
+    partly = eyes.cut.keys() & eyes.used
+    if isinstance(seen, NotThere) and partly:
+        seen = Unclear(eyes.cut[partly.pop()])
     if isinstance(seen, Found):
         operations.settle(operation, seen.reply, "find", reason=f"{FOUND} {seen.note}".strip())
         return

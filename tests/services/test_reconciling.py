@@ -1,5 +1,6 @@
 """Finding out what became of it: found when it happened, ruled out late and twice, never sent again."""
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import evidence, personas, reconciling, resolving, wire
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
-from reviewqueue.upstream.reelmirror import types
+from reviewqueue.upstream.reelmirror import client, types
 from tests.asking import ASK, look, lost, source_of
 from tests.factories import make_operation
 from tests.world import committing, nothing_written, token
@@ -243,6 +244,20 @@ def test_a_list_that_is_not_read_to_its_end_rules_nothing_out(oat, later, monkey
     operation.refresh_from_db()
     assert operation.state == "unknown"
     assert "too long" in operation.reason
+
+
+def test_a_list_with_rows_that_cannot_be_read_rules_nothing_out(oat, later, monkeypatch):
+    """What is looked for may be one of them."""
+    operation = lost(oat, "generate", "drop_before")
+    read = client.Posts.list
+    told = lambda *args, **page: replace(read(*args, **page), unreadable=1)  # noqa: E731
+    monkeypatch.setattr(client.Posts, "list", told)
+    for seconds in (300, 700, 1900):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    assert "cannot be read" in operation.reason
 
 
 IN_ORDER, NEARLY = [1, 2, 3, 4, 5, 6], [2, 1, 3, 4, 5, 6]
