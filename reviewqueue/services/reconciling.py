@@ -14,18 +14,20 @@ from reviewqueue.models import Operation, OutgoingPost, Workspace
 from reviewqueue.rules.cadence import LOOKS_APART, SETTLING, SETTLING_ACCEPTED, UNKNOWN_LOOKS
 from reviewqueue.services import operations, scopes, watches, wire
 from reviewqueue.services.evidence import EARLIER, EVIDENCE, TOO_LONG, Eyes, Found, NotThere, Unclear
+from reviewqueue.upstream import errors
 
 REQUESTS_A_PASS = 12
 A_PASS = 50  # operations
 FOUND = "It was found at the service."
+NOT_SHOWN = "The service does not show what would tell:"
 FREE_TO_GO = "A backup was restored. It was looked for at the service and has not been done; it may go on."
 NOT_SEEN = "It was looked for at the service twice and has not happened. Nothing was charged."
 
 
 def look(line: "wire.Wire", workspace: Workspace) -> float | None:
     """One pass over what is due; its first request is paid for. Returns the documented seconds until the
-    next look, None when there is nothing left to look for. Raises NoRoom and the errors of the tree; what
-    was concluded until then stays.
+    next look, None when there is nothing left to look for. Raises NoRoom, and the errors of the tree that say
+    something of the key or of the service as a whole; what was concluded until then stays.
     """
     operations_due = due(workspace)
     earliest = min((one.sent_at for one in operations_due), default=now())
@@ -39,6 +41,10 @@ def look(line: "wire.Wire", workspace: Workspace) -> float | None:
             if purse.is_empty and place == 0:  # a whole pass is too little for it; the others have their turn
                 conclude(operation, Unclear(TOO_LONG), eyes)
             raise
+        except errors.KeyRejected:
+            raise
+        except (errors.Refused, errors.Unreadable) as trouble:  # of this one: the others have their turn
+            conclude(operation, Unclear(f"{NOT_SHOWN} {trouble}"), eyes)
     return seconds_to_next(workspace)
 
 

@@ -303,6 +303,28 @@ def test_what_takes_more_than_a_pass_does_not_hold_up_the_others(oat, later, mon
     assert small.state == "succeeded"
 
 
+@pytest.mark.parametrize(
+    ("kind", "fault", "match"),
+    [
+        ("voice_convert", "403", "GET /api/v1/billing/transactions"),  # a key without that scope
+        ("sync", "404", "GET /api/v1/personas/{id}/sources"),  # a persona that is gone, or another's key
+        ("regenerate_post", "malformed", "GET /api/v1/generated-posts/{id}"),
+    ],
+)
+def test_what_cannot_be_looked_for_does_not_hold_up_the_others(oat, later, kind, fault, match):
+    earlier, blind = lost(oat, "create_persona", "drop_after"), lost(oat, kind, "drop_before")
+    for seconds in (20, 700, 1900):
+        later(seconds)
+        oat.sandbox.misbehave(fault, match=match, times=10)
+        look(oat)
+        oat.sandbox.behave()
+    earlier.refresh_from_db()
+    blind.refresh_from_db()
+    assert earlier.state == "succeeded"
+    assert blind.state == "unknown"
+    assert blind.reason.startswith(reconciling.NOT_SHOWN)
+
+
 def test_a_post_of_another_operation_is_not_taken_for_this_one(oat, later):
     """Made for the same source post by a click of its own, while this one hung."""
     operation = lost(oat, "generate", "drop_before")
