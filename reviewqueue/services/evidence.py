@@ -24,6 +24,7 @@ PAGES_AT_MOST = 11  # of one list; with what else an operation needs it fits int
 NO_BASELINE = "What it was like before is not known, so it cannot be told."
 TOO_LONG = "A list of the service is too long to be read to its end, so it cannot be told."
 UNREADABLE = "A list of the service has rows that cannot be read, so it cannot be told."
+PAID = "A charge names a post that cannot be seen, so it cannot be told."
 EARLIER = timedelta(seconds=120)  # by which the service's clock may be behind ours
 
 
@@ -186,7 +187,11 @@ def made_from(operation: Operation, eyes: Eyes, sources: set[str]):
     else:
         fresh = [post for post in fresh if post.source_post_id in sources]
     if not fresh:
-        return NotThere()
+        listed = old | {post.id for post in posts}
+        paid = unlisted_but_paid(operation, eyes, sources, listed)
+        if not isinstance(paid, types.GeneratedPost):
+            return paid
+        fresh = [paid]
     first, *others = sorted(fresh, key=lambda post: (post.created_at is None, post.created_at, post.id))
     eyes.claimed.add(first.id)
     notes = []
@@ -198,6 +203,30 @@ def made_from(operation: Operation, eyes: Eyes, sources: set[str]):
     if others:
         notes.append(f"{len(others)} more of the same was made, which Loupe did not order.")
     return Found(types.GenerationStarted(first.id), " ".join(notes))
+
+
+def unlisted_but_paid(operation: Operation, eyes: Eyes, sources: set[str], listed: set[str]):
+    """The post that a charge names since then, though the list does not show it (yet): money is the best
+    witness. NotThere if no charge does, or none may be read; Unclear if it names one that cannot be seen.
+    """
+    try:
+        charges = eyes.transactions()
+    except (errors.Forbidden, errors.NotFound):
+        return NotThere()
+    named = [
+        charge.generated_post_id
+        for charge in charges
+        if charge.amount_cents < 0 and is_new(operation, charge.created_at)
+    ]
+    named = dict.fromkeys(one for one in named if one and one not in listed)
+    of_others = operation.workspace.posts.exclude(persona=operation.persona_id)
+    of_others = set(of_others.filter(upstream_id__in=named).values_list("upstream_id", flat=True))
+    seen = [eyes.post(upstream_id) for upstream_id in named if upstream_id not in of_others]
+    for post in filter(None, seen):
+        is_of_persona = post.persona_id in (None, operation.params["persona_id"])
+        if is_of_persona and post.source_post_id in (None, *sources):
+            return post
+    return Unclear(PAID) if None in seen else NotThere()
 
 
 def taken(operation: Operation) -> set[str]:

@@ -140,6 +140,54 @@ def test_a_list_that_lags_rules_nothing_out(oat, later, monkeypatch):
     assert operation.state == "unknown"
 
 
+def without(monkeypatch, made: str) -> None:
+    """The list of posts does not show this one."""
+    read = client.Posts.list
+
+    def told(*args, **page):
+        shown = read(*args, **page)
+        return replace(shown, items=tuple(post for post in shown.items if post.id != made))
+
+    monkeypatch.setattr(client.Posts, "list", told)
+
+
+def test_a_post_that_was_paid_for_is_found_though_the_list_lacks_it(oat, later, monkeypatch):
+    operation = lost(oat, "generate", "drop_after")
+    made = oat.effects("generate")[0]["made"]
+    without(monkeypatch, made)
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "succeeded", operation.reason
+    assert operation.result == {"generated_post_id": made}
+
+
+def test_a_charge_for_a_post_that_cannot_be_seen_rules_nothing_out(oat, later, monkeypatch):
+    operation = lost(oat, "generate", "drop_after")
+    made = oat.effects("generate")[0]["made"]
+    without(monkeypatch, made)
+    for seconds in (20, 700, 1900):
+        later(seconds)
+        oat.sandbox.misbehave("404", match=f"GET /api/v1/generated-posts/{made}")
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    assert "A charge names a post" in operation.reason
+
+
+def test_what_was_paid_for_another_source_post_is_not_it(oat, later, monkeypatch):
+    operation = lost(oat, "generate", "drop_before")
+    other = oat.unused()
+    assert other.pk != operation.source_post_id
+    made = oat.wire().api.generation.start(other.upstream_id, operation.params["persona_id"])
+    without(monkeypatch, made.generated_post_id)
+    for seconds in (20, 700, 1900):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "absent"
+
+
 @pytest.mark.parametrize("kind", ["approve", "send_to_compose"])
 def test_outgoing_posts_that_lack_every_known_one_rule_nothing_out(oat, later, kind):
     operation = lost(oat, kind, "drop_before")
