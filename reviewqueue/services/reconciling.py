@@ -12,6 +12,7 @@ from django.db.models import Q
 from reviewqueue.clock import age, now, pace, wait
 from reviewqueue.models import Operation, OutgoingPost, Workspace
 from reviewqueue.rules.cadence import LOOKS_APART, SETTLING, SETTLING_ACCEPTED, UNKNOWN_LOOKS
+from reviewqueue.rules.states import IN_COMPOSE
 from reviewqueue.services import operations, scopes, watches, wire
 from reviewqueue.services.evidence import EARLIER, EVIDENCE, TOO_LONG, Eyes, Found, NotThere, Unclear
 from reviewqueue.upstream import errors
@@ -134,12 +135,14 @@ def control(operation: Operation, eyes: Eyes) -> bool:
 
 def sees_outgoing(operation: Operation, eyes: Eyes) -> bool:
     """What was sent out earlier is listed, if an outgoing post was looked for: a list that says nothing of
-    any of them would have a post published twice.
+    any of them, or that shows drafts alone, would have a post published twice.
     """
     listed = eyes.known.get("outgoing") if "outgoing" in eyes.used else None
     if listed is None:
         return True
     older = OutgoingPost.objects.filter(workspace=operation.workspace_id, asked_at__lt=operation.sent_at)
+    in_compose = Q(status__in=IN_COMPOSE)
+    older = older.filter(in_compose if operation.kind == "send_to_compose" else ~in_compose)
     known = set(older.order_by("-asked_at").values_list("upstream_id", flat=True)[:200])
     return not known or bool(known & {post.id for post in listed})
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Concat
 
 from reviewqueue.clock import now
 from reviewqueue.models import Event, Operation, OutgoingPost
-from reviewqueue.rules.states import NotAllowed
+from reviewqueue.rules.states import IN_COMPOSE, NotAllowed
 from reviewqueue.services import evidence, personas, reconciling, resolving, wire
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
@@ -194,6 +194,28 @@ def test_outgoing_posts_that_lack_every_known_one_rule_nothing_out(oat, later, k
     known = OutgoingPost.objects.filter(workspace=oat.workspace)
     assert known.exists()
     known.update(upstream_id=Concat("upstream_id", Value("-not-listed")))
+    for seconds in (300, 700, 1900):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["approve", "send_to_compose"])
+def test_outgoing_posts_listed_by_their_status_rule_nothing_out(oat, later, monkeypatch, kind):
+    """Drafts alone say nothing of what goes out, and the other way about."""
+    oat.send(ASK["send_to_compose"](oat))
+    operation = lost(oat, kind, "drop_after")
+    read, get = client.Outgoing.list, client.Posts.get
+
+    def told(*args, **page):
+        shown = read(*args, **page)
+        items = [one for one in shown.items if (one.status in IN_COMPOSE) == (kind == "approve")]
+        return replace(shown, items=tuple(items))
+
+    undecided = {"outgoing_post_id": None, "review_status": "pending_review"}
+    monkeypatch.setattr(client.Outgoing, "list", told)
+    monkeypatch.setattr(client.Posts, "get", lambda *args: replace(get(*args), **undecided))
     for seconds in (300, 700, 1900):
         later(seconds)
         look(oat)
