@@ -8,6 +8,7 @@ from django.db import transaction
 
 from reviewqueue.clock import now, wait
 from reviewqueue.models import Decision, MediaItem, Operation
+from reviewqueue.rules.states import IN_COMPOSE
 from reviewqueue.services import desk, media, mirroring
 from reviewqueue.upstream import errors
 
@@ -87,10 +88,20 @@ def check_post(operation: Operation, line) -> None:
         raise Fulfilled("It was rejected already.")
     if operation.kind in DECIDES and remote.review_status not in ("pending_review", ""):
         raise Lapsed(f"it was {word(remote.review_status)} outside Loupe")
+    if operation.kind in DECIDES and is_going_out(post, remote.outgoing_post_id):
+        raise Lapsed("it is going out already")
     if operation.fingerprint and post.fingerprint != operation.fingerprint:
         raise Lapsed("it changed since you saw it")
     if operation.fingerprint:
         check_renewed(post)
+
+
+def is_going_out(post, outgoing_id: str | None) -> bool:
+    """Between an approval and its first delivery the review status says nothing of it (contracts). What all
+    deliveries of failed, and what went out of an earlier generation, does not go out any more.
+    """
+    going = post.outgoing.filter(upstream_id=outgoing_id or "", settled_at=None)
+    return going.filter(asked_at__gte=post.asked_at).exclude(status__in=IN_COMPOSE).exists()
 
 
 def read_targets(operation: Operation, line) -> None:

@@ -133,6 +133,30 @@ def test_a_picture_that_is_no_picture_any_more_is_not_what_was_approved(service,
     assert asked_to(service, "/approve") == 0
 
 
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_what_somebody_approved_outside_meanwhile_is_not_decided_again(service, post, ben, verdict):
+    """The post waits for review until its first delivery; only its outgoing post shows that it goes out."""
+    decide = reviewing.VERBS[verdict]
+    facts = {"by": ben, "fingerprint": post.fingerprint, "token": token()}
+    operation = reviewing.decide(post, decide, **facts).operation
+    service.says[f"/v1/generated-posts/{post.upstream_id}"]["outgoing_post_id"] = "out-0"
+    send(operation)
+    assert (operation.state, operation.reason) == ("failed", "it is going out already")
+    assert asked_to(service, f"/{verdict}") == 0
+    post.refresh_from_db()
+    assert post.desk == "publishing"
+
+
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_what_no_longer_goes_out_is_decided_anew(service, post, ben, is_earlier):
+    """All its deliveries failed, or it was made anew since."""
+    facts = {"asked_at": post.asked_at - timedelta(hours=1)} if is_earlier else {"settled_at": now()}
+    facts = {"asked_at": now(), "seen_at": now(), "status": "publishing", **facts}
+    post.outgoing.create(workspace=post.workspace, upstream_id="out-0", **facts)
+    service.says[f"/v1/generated-posts/{post.upstream_id}"]["outgoing_post_id"] = "out-0"
+    assert send(approved(post, ben)).state == "succeeded"
+
+
 def test_where_it_would_go_is_read_again_when_that_is_a_while_ago(service, post, ben):
     operation = approved(post, ben)
     asked = asked_to(service, "/publishing-targets")
