@@ -7,9 +7,22 @@ returns what is worth keeping of the reply. Rules per endpoint: reliability note
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
 
 from reviewqueue.clock import now
-from reviewqueue.models import Checkout, GeneratedPost, Operation, OutgoingPost, Persona, Source, SyncJob
+from reviewqueue.models import (
+    Checkout,
+    Event,
+    GeneratedPost,
+    Note,
+    Operation,
+    OutgoingPost,
+    Persona,
+    Source,
+    SyncJob,
+)
 from reviewqueue.models.base import held
 from reviewqueue.rules.releases import Known, words
 from reviewqueue.services import desk, mirroring, watches
@@ -63,13 +76,15 @@ def _nothing(op: Operation, reply) -> dict:
 
 
 def _generation_started(op: Operation, reply) -> dict:
-    """The post has an id now. If a poll saw it first, that row takes the place of the one asked for."""
+    """The post has an id now. If a poll saw it first, the two rows become one."""
     post = desk.lock(op.post_id)
     twin = GeneratedPost.objects.filter(
         workspace_id=op.workspace_id, upstream_id=reply.generated_post_id
     ).first()
     if twin and twin.pk != post.pk:
         twin = desk.lock(twin.pk)
+        if _is_in_use(twin, op):
+            return _give_way(op, post, twin)
         twin.mark, twin.upstream_id = "", f"merged-{twin.pk}"
         twin.deleted_at = now()
         twin.save(update_fields=["mark", "upstream_id", "deleted_at"])
@@ -78,9 +93,32 @@ def _generation_started(op: Operation, reply) -> dict:
     post.status = "pending"
     post.asked_at = now()
     post.save(update_fields=["upstream_id", "status", "asked_at"])
+    return _made(op, reply.generated_post_id)
+
+
+def _is_in_use(twin: GeneratedPost, op: Operation) -> bool:
+    """Somebody decided on it or wrote about it meanwhile, or it is the post of an earlier operation."""
+    was_there = twin.upstream_id in (op.baseline or {}).get("posts", [])
+    return was_there or any(rows.exists() for rows in (twin.operations, twin.decisions, twin.notes))
+
+
+def _give_way(op: Operation, post: GeneratedPost, twin: GeneratedPost) -> dict:
+    """What people did with the twin stays; the row that was asked for goes, and its history comes along."""
+    for kind in (Event, Note):
+        kind.objects.filter(post=post).update(post=twin)
+    Operation.objects.filter(pk=op.pk).update(post=twin)
+    post.deleted_at = now()
+    post.save(update_fields=["deleted_at"])
+    desk.settle(post, touched=True)
+    if post.source_post_id:
+        transaction.on_commit(partial(desk.refresh_source, post.source_post_id), robust=True)
+    return _made(op, twin.upstream_id)
+
+
+def _made(op: Operation, post_id: str) -> dict:
     watches.add(op.workspace_id, "posts", op.persona_id, soon=True)
     watches.add(op.workspace_id, "balance", soon=True)
-    return {"generated_post_id": reply.generated_post_id}
+    return {"generated_post_id": post_id}
 
 
 def _clone_started(op: Operation, reply) -> dict:

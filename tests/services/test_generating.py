@@ -9,8 +9,9 @@ from reviewqueue.models import Decision, MediaItem, Operation
 from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import generating, holds, operations, reviewing
 from reviewqueue.services.access import AlreadyOpen, NotPermitted, Stale
+from reviewqueue.upstream.reelmirror import types
 from tests import factories
-from tests.world import check_counts, nothing_written, token
+from tests.world import check_counts, committing, nothing_written, token
 
 
 @pytest.fixture
@@ -129,6 +130,22 @@ def test_the_poll_that_sees_a_new_post_before_its_answer_makes_no_second_row(oat
 
 
 # ---- clone ---------------------------------------------------------------------------------------
+
+
+def test_the_id_of_a_post_that_is_known_takes_no_other_post_away(oat):
+    """The service may answer a second generation with the first one's post."""
+    first = oat.send(oat.generate()).post
+    decided = oat.approve(oat.finish(first))
+    second = oat.generate(first.source_post)
+    Operation.objects.filter(pk=second.pk).update(state="sending")
+    second.refresh_from_db()
+    with committing():
+        operations.settle(second, types.GenerationStarted(fresh(first).upstream_id), "finish")
+    assert (fresh(second).state, second.post) == ("succeeded", first)
+    assert (fresh(first).deleted_at, first.desk, first.decisions.get()) == (None, "held", decided)
+    check_counts(oat.workspace)
+    first.source_post.refresh_from_db()
+    assert first.source_post.made == 1
 
 
 @pytest.mark.parametrize(

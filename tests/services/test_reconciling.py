@@ -17,7 +17,7 @@ from reviewqueue.services.kinds import KINDS
 from reviewqueue.upstream.reelmirror import client, types
 from tests.asking import ASK, look, lost, source_of
 from tests.factories import make_operation
-from tests.world import committing, nothing_written, token
+from tests.world import check_counts, committing, nothing_written, token
 
 WITHOUT_EFFECT = ("connect_account", "top_up", "set_private")  # a page nobody opened; as set_public
 
@@ -404,6 +404,25 @@ def test_a_post_of_another_operation_is_not_taken_for_this_one(oat, later):
     look(oat)
     operation.refresh_from_db()
     assert operation.state == "unknown"
+
+
+def test_what_was_decided_on_the_post_before_it_was_found_stays(oat, later):
+    """A poll brings it while nobody knows whose it is, and a person approves it: it is not approved twice."""
+    operation = lost(oat, "generate", "drop_after")
+    asked_for, made = operation.post, oat.effects("generate")[0]["made"]
+    oat.look("posts", operation.persona_id)
+    post = oat.finish(oat.workspace.posts.get(upstream_id=made))
+    decision = oat.approve(post)
+    later(20)
+    look(oat)
+    operation.refresh_from_db()
+    assert (operation.state, operation.post) == ("succeeded", post)
+    assert not oat.workspace.posts.filter(pk=asked_for.pk, deleted_at=None).exists()
+    assert set(post.events.values_list("name", flat=True)) >= {"post.generated", "post.approved"}
+    assert oat.send(decision.operation).state == "succeeded"
+    post.refresh_from_db()
+    assert (post.deleted_at, post.upstream_id, post.desk) == (None, made, "publishing")
+    check_counts(oat.workspace)
 
 
 def test_two_that_fit_are_told_and_the_first_is_taken(oat, later):
