@@ -65,6 +65,14 @@ def mark_of(remote) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
+def is_older(at: datetime, *known: datetime | None) -> bool:
+    """Whether a reading that began at `at` is older than what is known. A moment that is still to come was
+    written by a clock that was wrong; by it nothing would be taken as read until then.
+    """
+    latest = now()
+    return any(at < moment <= latest for moment in known if moment)
+
+
 def changed(row, **facts) -> bool:
     """Set what differs. True if anything did."""
     moved = [name for name, value in facts.items() if getattr(row, name) != value]
@@ -340,7 +348,7 @@ def _is_under_way(row: GeneratedPost, remote) -> bool:
 @transaction.atomic
 def _seen_again(post_ids: list, at: datetime) -> None:
     """Mark unchanged posts as read; held in the order of their ids, as by whoever takes several back."""
-    older = Q(looked_at=None) | Q(looked_at__lt=at)
+    older = Q(looked_at=None) | Q(looked_at__lt=at) | Q(looked_at__gt=now())
     rows = held(GeneratedPost.objects.filter(older, pk__in=post_ids)).order_by("pk")
     ids = list(rows.values_list("pk", flat=True))
     GeneratedPost.objects.filter(pk__in=ids).update(looked_at=at, seen_at=at)
@@ -363,7 +371,7 @@ def _generated_post(workspace: Workspace, remote, owner: Persona | None, at: dat
     found = workspace.posts.filter(upstream_id=remote.id).values_list("pk", flat=True).first()
     post = desk.lock(found) if found else None
     is_new = post is None
-    if post and max(post.looked_at or at, post.told_at or at) > at:
+    if post and is_older(at, post.looked_at, post.told_at):
         return False
     origin = _source_of(workspace, remote, post)
     post = post or _new_post(workspace, remote, owner, at)
@@ -637,7 +645,7 @@ def post_gone(post: GeneratedPost, *, at: datetime | None = None) -> None:
     at = at or now()
     with transaction.atomic():
         locked = desk.lock(post.pk)
-        if locked.deleted_at or max(locked.looked_at or at, locked.told_at or at) > at:
+        if locked.deleted_at or is_older(at, locked.looked_at, locked.told_at):
             return
         origin = held(SourcePost.objects.filter(pk=locked.source_post_id)).first()
         locked.deleted_at = locked.looked_at = at
@@ -847,7 +855,7 @@ def balance(workspace: Workspace, remote, *, at: datetime | None = None) -> None
         facts["reload_amount_cents"] = remote.reload_amount_cents
     with transaction.atomic():
         row = held(Workspace.objects).get(pk=workspace.pk)
-        if at and row.balance_seen_at and at < row.balance_seen_at:
+        if at and is_older(at, row.balance_seen_at):
             return
         moved = changed(row, **{name: value for name, value in facts.items() if name != "balance_seen_at"})
         row.balance_seen_at = facts["balance_seen_at"]

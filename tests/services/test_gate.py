@@ -133,6 +133,16 @@ def test_a_picture_that_is_no_picture_any_more_is_not_what_was_approved(service,
     assert asked_to(service, "/approve") == 0
 
 
+@pytest.mark.parametrize("name", ["looked_at", "told_at"])
+def test_a_clock_that_was_an_hour_ahead_does_not_hide_a_change(service, post, ben, name):
+    operation = approved(post, ben)
+    type(post).objects.filter(pk=post.pk).update(**{name: now() + timedelta(hours=1)})
+    service.says[f"/v1/generated-posts/{post.upstream_id}"]["caption"] = "Somebody else's words"
+    send(operation)
+    assert (operation.state, operation.reason) == ("failed", "it changed since you saw it")
+    assert asked_to(service, "/approve") == 0
+
+
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
 def test_what_somebody_approved_outside_meanwhile_is_not_decided_again(service, post, ben, verdict):
     """The post waits for review until its first delivery; only its outgoing post shows that it goes out."""
