@@ -109,10 +109,15 @@ def refresh_late() -> None:
 
 
 def lead(name: str, holder: str, *, at: datetime | None = None) -> bool:
-    """Take or keep the poller's lease. False: another poller leads."""
+    """Take or keep the poller's lease. False: another poller leads.
+
+    One that was renewed in the future is of a clock that was put right since, and of nobody who lives: they
+    would have renewed it by now.
+    """
     at = at or database_now()
     Heartbeat.objects.get_or_create(name=name, defaults={"at": at - timedelta(days=1)})
-    free = Q(holder=holder) | Q(at__lt=at - claim(LEASE_SECONDS, least=3))
+    lease = claim(LEASE_SECONDS, least=3)
+    free = Q(holder=holder) | Q(at__lt=at - lease) | Q(at__gt=at + lease)
     return bool(Heartbeat.objects.filter(free, name=name).update(at=at, holder=holder))
 
 

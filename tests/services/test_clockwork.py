@@ -287,6 +287,13 @@ def test_one_poller_leads_until_its_lease_lapses(db):
     assert not clockwork.lead("poller", "a", at=at + timedelta(seconds=22))  # it was frozen, and stands by
 
 
+def test_a_clock_that_is_put_right_leaves_no_lease_behind(db):
+    """The machine was an hour ahead when it went down."""
+    assert clockwork.lead("poller", "before", at=now() + timedelta(hours=1))
+    assert clockwork.lead("poller", "after", at=now())
+    assert not clockwork.lead("poller", "before", at=now())
+
+
 @only_postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_many_pollers_that_start_at_once_one_leads():
