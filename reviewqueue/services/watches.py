@@ -1,6 +1,7 @@
 """What is looked at again upstream, as rows: a restart forgets nothing."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from reviewqueue import wake
@@ -20,11 +21,14 @@ def add(workspace_id, kind: str, subject="", *, soon: bool = False) -> Watch:
 
 
 def add_by(workspace_id, kind: str, at, subject="") -> None:
-    """Watch it, and look at `at` at the latest."""
+    """Watch it, and look at `at` at the latest: after a look that is under way just now, too, as that may
+    have seen all that it will.
+    """
     facts = {"workspace_id": workspace_id, "kind": kind, "subject": str(subject or "")}
     watch, made = Watch.objects.get_or_create(**facts, defaults={"poll_at": at})
     if not made:
-        Watch.objects.filter(pk=watch.pk, poll_at__gt=at).update(poll_at=at)
+        too_late = Q(poll_at__gt=at) | Q(claimed_until__gt=timezone.now())
+        Watch.objects.filter(too_late, pk=watch.pk).update(poll_at=at)
 
 
 @transaction.atomic

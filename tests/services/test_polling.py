@@ -427,6 +427,17 @@ def test_whoever_asks_for_a_look_while_one_is_under_way_gets_another(service, wo
     assert not Watch.objects.filter(pk=watch.pk).exists()
 
 
+def test_what_gets_lost_while_the_others_are_looked_for_is_looked_for_too(workspace):
+    watch = watches.add(workspace.pk, "unknown", soon=True)
+    Watch.objects.update(claimed_until=now() + timedelta(seconds=90))
+    watch.refresh_from_db()
+    at = now() + timedelta(seconds=15)
+    watches.add_by(workspace.pk, "unknown", at)  # after that look has read what there is to be looked for
+    polling.finish(watch, None)
+    watch.refresh_from_db()  # it is still there
+    assert watch.poll_at == at
+
+
 def test_watching_twice_is_one_row_and_soon_forgets_its_failures(workspace, ines):
     watch = watches.add(workspace.pk, "balance")
     Watch.objects.update(failures=5, poll_at=now() + timedelta(hours=1))
