@@ -112,7 +112,8 @@ def read_targets(operation: Operation, line) -> None:
     ):
         return
     line.spend("decide")
-    mirroring.targets(owner, line.api.targets.list(owner.upstream_id).items)
+    listed = line.api.targets.list(owner.upstream_id)
+    mirroring.targets(owner, listed.items, complete=not listed.unreadable)
 
 
 def fetch_missing(operation: Operation) -> None:

@@ -132,8 +132,8 @@ def persona(workspace: Workspace, remote, *, row: Persona | None = None, at=None
 
 
 @transaction.atomic
-def sources(owner: Persona, remotes) -> list[Source]:
-    """Mirror all sources of a persona; the list is complete."""
+def sources(owner: Persona, remotes, *, complete: bool = True) -> list[Source]:
+    """Mirror the sources of a persona. With `complete`, one that is no longer listed is taken away."""
     at = now()
     rows = {row.upstream_id: row for row in owner.sources.all()}
     kept, moved = [], False
@@ -155,7 +155,7 @@ def sources(owner: Persona, remotes) -> list[Source]:
         row.seen_at = at
         row.save()
         kept.append(row.pk)
-    removed, _ = owner.sources.exclude(pk__in=kept).delete()
+    removed = complete and owner.sources.exclude(pk__in=kept).delete()[0]
     if moved or removed:
         scopes.bump(owner.workspace_id, owner.pk)
     return list(owner.sources.all())
@@ -183,8 +183,11 @@ def accounts(workspace: Workspace, remotes, *, complete: bool) -> None:
         workspace.accounts.exclude(pk__in=kept).delete()
 
 
-def targets(owner: Persona, remotes) -> None:
-    """Mirror where a persona publishes to. If that moved, its posts are worked out anew: they show it."""
+def targets(owner: Persona, remotes, *, complete: bool = True) -> None:
+    """Mirror where a persona publishes to. If that moved, its posts are worked out anew: they show it.
+
+    With `complete`, an account that is no longer listed is not published to any more.
+    """
     at = now()
     with transaction.atomic():
         owner = held(Persona.objects).get(pk=owner.pk)
@@ -204,7 +207,8 @@ def targets(owner: Persona, remotes) -> None:
                 },
             )
             kept.append(row.pk)
-        owner.targets.exclude(pk__in=kept).delete()
+        if complete:
+            owner.targets.exclude(pk__in=kept).delete()
         linked = owner.targets.select_related("account").order_by("account__username")
         names = [target.account.username for target in linked if target.account.is_active]
         moved = changed(owner, accounts=names)

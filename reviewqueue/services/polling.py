@@ -409,9 +409,11 @@ def look_at_key(line, watch) -> float | None:
 def look_at_catalogue(line, watch) -> float:
     """Personas, and for each its sources and targets; and the connected accounts."""
     workspace = watch.workspace
-    people = mirroring.personas(workspace, all_of(line, line.api.personas.list), complete=True)
+    listed = all_of(line, line.api.personas.list)
+    people = mirroring.personas(workspace, listed, complete=listed.is_whole)
     line.spend("poll")
-    mirroring.accounts(workspace, all_of(line, line.api.accounts.list), complete=True)
+    listed = all_of(line, line.api.accounts.list)
+    mirroring.accounts(workspace, listed, complete=listed.is_whole)
     for persona in people:
         look_at_links(line, persona)
         for kind in ("posts", "source_posts"):
@@ -425,13 +427,11 @@ def look_at_catalogue(line, watch) -> float:
 
 def look_at_links(line, persona: Persona) -> None:
     line.spend("poll")
-    mirroring.sources(
-        persona, all_of(line, lambda **page: line.api.sources.list(persona.upstream_id, **page))
-    )
+    listed = all_of(line, lambda **page: line.api.sources.list(persona.upstream_id, **page))
+    mirroring.sources(persona, listed, complete=listed.is_whole)
     line.spend("poll")
-    mirroring.targets(
-        persona, all_of(line, lambda **page: line.api.targets.list(persona.upstream_id, **page))
-    )
+    listed = all_of(line, lambda **page: line.api.targets.list(persona.upstream_id, **page))
+    mirroring.targets(persona, listed, complete=listed.is_whole)
 
 
 def look_at_persona(line, watch) -> None:
@@ -440,7 +440,8 @@ def look_at_persona(line, watch) -> None:
         return
     mirroring.persona(watch.workspace, line.api.personas.get(persona.upstream_id), row=persona)
     line.spend("wait")
-    mirroring.accounts(watch.workspace, all_of(line, line.api.accounts.list), complete=True)
+    listed = all_of(line, line.api.accounts.list)
+    mirroring.accounts(watch.workspace, listed, complete=listed.is_whole)
     look_at_links(line, persona)
 
 
@@ -623,9 +624,15 @@ def look_at_voice(line, watch) -> float | None:
     return None if item.voice_conversion_status in VOICE_ENDED else cadence.HOUR
 
 
-def all_of(line, read) -> list:
+class Rows(list):
+    """Rows of a list of the service; `is_whole` says whether these are all that it holds."""
+
+    is_whole = False
+
+
+def all_of(line, read) -> Rows:
     """Every row of a list, page by page; the first page is paid for."""
-    rows, offset = [], 0
+    rows, offset = Rows(), 0
     for number in range(PAGES_AT_MOST):
         if number:
             line.spend("poll")
@@ -635,6 +642,7 @@ def all_of(line, read) -> list:
         offset += got
         is_last = got < PAGE if page.count is None else offset >= page.count
         if is_last or not got:
+            rows.is_whole = len(rows) == offset  # else some could not be read
             break
     return rows
 

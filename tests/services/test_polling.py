@@ -531,6 +531,30 @@ def test_what_runs_beyond_the_first_page_is_read_singly(service, workspace, ines
     assert old.status == "failed"
 
 
+def test_what_is_listed_and_cannot_be_read_is_not_gone(service):
+    """A source that publishes without review goes on doing so, whatever else its row says."""
+    workspace = scripted.workspace_of(service)
+    source = {"id": "s1", "platform": "instagram", "handle": "salt.rooms", "automation_mode": "auto_publish"}
+    account = {"id": "a1", "platform": "instagram", "username": "ines.calder", "status": "active"}
+    service.says["/v1/publishing/accounts"] = [account]
+    service.persona("p1", sources=[source], targets=[{"id": "t1", "connected_account_id": "a1"}])
+    scripted.look(workspace, "catalogue")
+    rows = (workspace.personas.filter(gone_at=None), workspace.sources, workspace.accounts)
+    for listed, field in (
+        ("/v1/personas/p1/sources", "platform"),
+        ("/v1/personas/p1/publishing-targets", "connected_account_id"),
+        ("/v1/publishing/accounts", "id"),
+        ("/v1/personas", "name"),
+    ):
+        service.says[listed] = [service.says[listed][0] | {field: None}]
+        scripted.look(workspace, "catalogue")
+        assert [row.count() for row in rows] == [1, 1, 1], listed
+        assert workspace.personas.get().accounts == ["ines.calder"]
+    service.says["/v1/personas"] = []
+    scripted.look(workspace, "catalogue")
+    assert workspace.personas.get().gone_at
+
+
 def test_a_post_that_cannot_be_read_stops_no_other(service, workspace, ines):
     bad, good = running(ines, 90), running(ines, 80)
     service.says[f"/v1/generated-posts/{bad.upstream_id}"] = {"id": bad.upstream_id}
