@@ -238,6 +238,8 @@ def withdraw(operation: Operation, *, by: Member) -> bool:
     """Drop what is blocked and has not happened; what was decided with it does not stand. False: it moved."""
     if operation.post_id:
         desk.lock(operation.post_id)
+    for decision in operation.decisions.filter(stands=True, item=None):
+        desk.tally(decision, -1)
     _end_decisions(operation, "undone")
     moved = advance(operation, "cancel", by_label=by.user.name, note="withdrawn")
     if not moved:

@@ -7,7 +7,7 @@ import pytest
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, GeneratedPost, Operation
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import holds, reconciling, resolving, reviewing
+from reviewqueue.services import holds, operations, reconciling, resolving, reviewing
 from reviewqueue.services.access import NotPermitted
 from tests import factories
 from tests.world import nothing_written, token
@@ -72,6 +72,15 @@ def test_what_is_not_blocked_cannot(ana, post, state):
     operation = factories.make_operation(post, by=ana, state=state)
     with nothing_written(ana.workspace), pytest.raises(NotAllowed, match="cannot be withdrawn"):
         resolving.withdraw(operation, by=ana)
+
+
+def test_what_is_withdrawn_does_not_count_towards_the_day(ana, post):
+    facts = {"by": ana, "fingerprint": post.fingerprint, "token": token()}
+    operation = reviewing.reject(post, **facts).operation
+    operations.block(operation, operations.Blocked("late", "It was due before."))
+    assert ana.workspace.tallies.get().decided == 1
+    resolving.withdraw(operation, by=ana)
+    assert ana.workspace.tallies.get().decided == 0
 
 
 def test_what_may_have_happened_cannot_be_withdrawn(ana, post):
