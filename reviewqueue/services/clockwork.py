@@ -15,7 +15,7 @@ from django_q.tasks import async_task
 from reviewqueue.clock import claim, database_now, now
 from reviewqueue.models import Heartbeat, MediaFile, Operation, Watch, Workspace
 from reviewqueue.models.prepared import AT, Prepared
-from reviewqueue.services import holds, media, operations, polling, watches
+from reviewqueue.services import holds, looks, media, operations, polling, watches
 
 UNCLAIMED_SECONDS = 2.0
 LOOKS_A_TURN = 8  # hints at once; what is left keeps its place in the ranking
@@ -104,6 +104,8 @@ def _due_files():
 
 
 def refresh_late() -> None:
+    """What time alone changes: a post is late, a look is long ago."""
+    looks.forget()
     for workspace in Workspace.objects.all():
         polling.refresh_late(workspace)
 

@@ -17,6 +17,7 @@ from reviewqueue.models import GeneratedPost, Look, Member
 
 EVERY_SECONDS = 10  # a page polls every two; its look is written once in ten
 LEASE_SECONDS = 25
+KEPT = timedelta(hours=1)
 _written: dict = {}
 _open: dict = {}  # the post a member opened last
 _lock = Lock()
@@ -38,6 +39,12 @@ def note(member: Member, post: GeneratedPost | None = None) -> None:
     Look.objects.update_or_create(
         member=member, post=post, defaults={"at": now(), "workspace_id": member.workspace_id}
     )
+
+
+def forget() -> int:
+    """Take away what was looked at long ago: every poll and every plan would walk past it."""
+    old = Look.objects.filter(at__lt=now() - KEPT)
+    return old.delete()[0] if old.exists() else 0
 
 
 def _leases(member: Member):

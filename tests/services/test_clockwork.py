@@ -10,8 +10,8 @@ from django_q.signing import SignedPackage
 
 from reviewqueue import tasks
 from reviewqueue.clock import now
-from reviewqueue.models import Heartbeat, Hold, MediaFile, Operation, OutgoingPost, SyncJob, Watch
-from reviewqueue.services import clockwork, media, operations, polling, watches
+from reviewqueue.models import Heartbeat, Hold, Look, MediaFile, Operation, OutgoingPost, SyncJob, Watch
+from reviewqueue.services import clockwork, looks, media, operations, polling, watches
 from tests import factories, scripted
 from tests.world import from_threads, only_postgresql
 
@@ -151,6 +151,15 @@ def test_an_operation_that_is_being_prepared_is_not_hinted_again(post):
     assert operations.pick(operation.pk)
     turn()
     assert hinted() == []
+
+
+def test_what_was_looked_at_long_ago_is_not_kept(ana, ben, post):
+    """Polls walk past all that is: it must not grow with every post that anybody ever opened."""
+    looks.note(ana, post)
+    looks.note(ben, post)
+    Look.objects.filter(member=ana).update(at=now() - timedelta(hours=2))
+    clockwork.refresh_late()
+    assert [look.member for look in Look.objects.all()] == [ben]
 
 
 def test_late_posts_move_without_a_word_from_the_service(workspace):
