@@ -281,10 +281,13 @@ def on_post(look):
 
 @on_post
 def regenerate(operation, eyes, post, before):
-    """New items, or items being made again. Another caption proves nothing: anybody may write one."""
+    """New items, or items being made again; one that was being made before only goes on. Another caption
+    proves nothing: anybody may write one.
+    """
     items = {item.id: item.status for item in post.media_items}
     was = before.get("states", {})
-    begun = {key for key, state in items.items() if state not in GENERATION_ENDED and state != was.get(key)}
+    ended = {key for key, state in was.items() if state in GENERATION_ENDED}
+    begun = {key for key in ended if items.get(key, "completed") not in GENERATION_ENDED}
     remade = begun or set(items) - set(was)
     if remade or charged_for(operation, eyes, post.id):
         return Found(types.RegenerationStarted(post.id))

@@ -265,6 +265,24 @@ def test_of_a_second_conversion_only_money_tells(oat, before, after, verdict):
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        ("completed", "generating", evidence.Found),
+        ("failed", "pending", evidence.Found),
+        ("pending", "generating", evidence.NotThere),  # what was asked for before goes on
+        ("generating", "completed", evidence.NotThere),
+    ],
+)
+def test_what_is_made_anew_had_ended_before(oat, before, after, verdict):
+    operation = lost(oat, "regenerate_post", "drop_before")
+    operation.baseline["states"] = dict.fromkeys(operation.baseline["items"], before)
+    items = [SimpleNamespace(id=item, status=after) for item in operation.baseline["items"]]
+    post = SimpleNamespace(id=operation.target, media_items=items)
+    eyes = SimpleNamespace(post=lambda upstream_id: post, transactions=lambda: [])
+    assert isinstance(evidence.regenerate(operation, eyes), verdict)
+
+
+@pytest.mark.parametrize(
     ("kind", "status", "verdict"),
     [
         ("approve", "publishing", evidence.Found),
