@@ -148,6 +148,7 @@ def settle(post: GeneratedPost, *, touched: bool = False, at: datetime | None = 
     if not touched and before == [getattr(post, name) for name in WORKED_OUT] and counted == post.counted:
         return False
     scopes.bump(post.workspace_id, post.persona_id, left=post.counted, entered=counted)
+    is_gone = bool(post.counted) and not counted
     post.counted = counted
     post.version += 1
     post.changed_here_at = picture.at
@@ -156,7 +157,8 @@ def settle(post: GeneratedPost, *, touched: bool = False, at: datetime | None = 
         pictures.remember(item.file for item in pictures.going_of(picture.items))
     if was in DESK_TABS["generating"] and post.version > 1:
         _say_what_ended(post, picture.at)
-    if post.source_post_id and (was in DESK_TABS["generating"]) != (post.desk in DESK_TABS["generating"]):
+    was_made, is_made = (place in DESK_TABS["generating"] for place in (was, post.desk))
+    if post.source_post_id and (is_gone or was_made != is_made):
         # Afterwards, as whoever holds an operation must not wait for the source post's row as well.
         transaction.on_commit(partial(refresh_source, post.source_post_id), robust=True)
     return True

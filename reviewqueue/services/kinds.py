@@ -7,9 +7,6 @@ returns what is worth keeping of the reply. Rules per endpoint: reliability note
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-
-from django.db import transaction
 
 from reviewqueue.clock import now
 from reviewqueue.models import (
@@ -110,8 +107,6 @@ def _give_way(op: Operation, post: GeneratedPost, twin: GeneratedPost) -> dict:
     post.deleted_at = now()
     post.save(update_fields=["deleted_at"])
     desk.settle(post, touched=True)
-    if post.source_post_id:
-        transaction.on_commit(partial(desk.refresh_source, post.source_post_id), robust=True)
     return _made(op, twin.upstream_id)
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Concat
 from reviewqueue.clock import now
 from reviewqueue.models import Event, Operation, OutgoingPost
 from reviewqueue.rules.states import IN_COMPOSE, NotAllowed
-from reviewqueue.services import evidence, personas, reconciling, resolving, wire
+from reviewqueue.services import evidence, operations, personas, reconciling, resolving, wire
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.upstream.reelmirror import client, types
@@ -511,6 +511,28 @@ def test_somebody_looked_themselves(oat, kind, happened):
     if kind == "generate":
         operation.post.refresh_from_db()
         assert bool(operation.post.deleted_at) == happened  # the service's own comes with its list
+
+
+@pytest.mark.parametrize("how", ["told", "withdrawn", "found"])
+def test_a_source_post_counts_nothing_that_was_taken_off_the_desk(oat, later, how):
+    """The row that stood in the place of a new post goes; its source is unused again, or used once."""
+    if how == "withdrawn":
+        operation = oat.generate()
+        with committing():
+            operations.block(operation, operations.Blocked("balance", "The balance ran out."))
+            resolving.withdraw(operation, by=oat.ana)
+    elif how == "told":
+        operation = lost(oat, "generate", "drop_before")
+        with committing():
+            resolving.tell(operation, happened=True, note="It is there", by=oat.ana)
+    else:
+        operation = lost(oat, "generate", "drop_after")
+        oat.look("posts", operation.persona_id)
+        later(20)
+        look(oat)
+    source = operation.source_post
+    source.refresh_from_db()
+    assert source.made == source.generated.filter(deleted_at=None).count() == (how == "found")
 
 
 def test_a_word_without_a_note_or_too_late_changes_nothing(oat):
