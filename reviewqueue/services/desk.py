@@ -16,8 +16,10 @@ from reviewqueue.clock import age, now, pace
 from reviewqueue.models import (
     Decision,
     Delivery,
+    Event,
     GeneratedPost,
     MediaItem,
+    Note,
     Operation,
     OutgoingPost,
     SourceMedia,
@@ -173,6 +175,20 @@ def _say_what_ended(post: GeneratedPost, at: datetime) -> None:
         events.record("post.ready", post.workspace, took=f"{age(post.asked_at, at):.0f} s", **facts)
     elif post.trouble in ("failed", "partly_failed"):
         events.record("post.failed", post.workspace, **facts)
+
+
+def is_in_use(post: GeneratedPost) -> bool:
+    """Somebody decided on it, asked for something of it, or wrote about it."""
+    return any(rows.exists() for rows in (post.operations, post.decisions, post.notes))
+
+
+def give_way(post: GeneratedPost, twin: GeneratedPost) -> None:
+    """Of two rows that turn out to be one post the first goes, and its history comes along. Both are held."""
+    for kind in (Event, Note):
+        kind.objects.filter(post=post).update(post=twin)
+    post.deleted_at = now()
+    post.save(update_fields=["deleted_at"])
+    settle(post, touched=True)
 
 
 def label_of(post: GeneratedPost) -> str:

@@ -9,17 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reviewqueue.clock import now
-from reviewqueue.models import (
-    Checkout,
-    Event,
-    GeneratedPost,
-    Note,
-    Operation,
-    OutgoingPost,
-    Persona,
-    Source,
-    SyncJob,
-)
+from reviewqueue.models import Checkout, GeneratedPost, Operation, OutgoingPost, Persona, Source, SyncJob
 from reviewqueue.models.base import held
 from reviewqueue.rules.releases import Known, words
 from reviewqueue.services import desk, mirroring, watches
@@ -80,8 +70,10 @@ def _generation_started(op: Operation, reply) -> dict:
     ).first()
     if twin and twin.pk != post.pk:
         twin = desk.lock(twin.pk)
-        if _is_in_use(twin, op):
-            return _give_way(op, post, twin)
+        if desk.is_in_use(twin) or twin.upstream_id in (op.baseline or {}).get("posts", []):
+            desk.give_way(post, twin)
+            Operation.objects.filter(pk=op.pk).update(post=twin)
+            return _made(op, twin.upstream_id)
         twin.mark, twin.upstream_id = "", f"merged-{twin.pk}"
         twin.deleted_at = now()
         twin.save(update_fields=["mark", "upstream_id", "deleted_at"])
@@ -91,23 +83,6 @@ def _generation_started(op: Operation, reply) -> dict:
     post.asked_at = now()
     post.save(update_fields=["upstream_id", "status", "asked_at"])
     return _made(op, reply.generated_post_id)
-
-
-def _is_in_use(twin: GeneratedPost, op: Operation) -> bool:
-    """Somebody decided on it or wrote about it meanwhile, or it is the post of an earlier operation."""
-    was_there = twin.upstream_id in (op.baseline or {}).get("posts", [])
-    return was_there or any(rows.exists() for rows in (twin.operations, twin.decisions, twin.notes))
-
-
-def _give_way(op: Operation, post: GeneratedPost, twin: GeneratedPost) -> dict:
-    """What people did with the twin stays; the row that was asked for goes, and its history comes along."""
-    for kind in (Event, Note):
-        kind.objects.filter(post=post).update(post=twin)
-    Operation.objects.filter(pk=op.pk).update(post=twin)
-    post.deleted_at = now()
-    post.save(update_fields=["deleted_at"])
-    desk.settle(post, touched=True)
-    return _made(op, twin.upstream_id)
 
 
 def _made(op: Operation, post_id: str) -> dict:
