@@ -82,7 +82,7 @@ addEventListener("pagehide", () => {
   }
 });
 // htmx finds the places of an answer from where its button is: until it comes, a poll must not replace the button.
-const awaits = (part) => part.matches("[data-busy], #tray:active") || $("[data-busy]", part);
+const awaits = (part) => part.matches("[data-busy]") || $("[data-busy]", part);
 document.addEventListener("htmx:beforeOnLoad", (event) => { delete event.detail.elt.dataset.busy; });
 // A poll that was replaced on its way was overtaken: what it brings is older than what stands there.
 const overtaken = (event) => { if (!event.target.isConnected) event.detail.shouldSwap = false; };
@@ -97,7 +97,9 @@ const likeness = (on) => {
 };
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const part = event.detail.target, on = document.activeElement;
+  if (part.id === "tray") late = null;
   if (awaits(part) || part.matches("#for-you:has([open])")) event.detail.shouldSwap = false;
+  else if (part.id === "tray" && isPressed) { event.detail.shouldSwap = false; late = event.detail.fragment.firstElementChild; }
   else if (part.id && part !== on && part.contains(on)) stood = { part: part.id, like: likeness(on) };
 });
 document.addEventListener("htmx:oobAfterSwap", () => {
@@ -105,6 +107,21 @@ document.addEventListener("htmx:oobAfterSwap", () => {
   if (part && stood.like && document.activeElement === document.body) $(stood.like, part)?.focus();
   stood = null;
 });
+// Nor what the pointer is down on, or the press would be nobody's: the tray that came meanwhile waits until it is up.
+let isPressed = false, late = null;
+addEventListener("pointerdown", (event) => { isPressed = Boolean(event.target.closest?.("#tray")); }, true);
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => {
+  isPressed = false;
+  if (late) setTimeout(() => { // after its click
+    const tray = $("#tray"), on = document.activeElement, like = tray.contains(on) && likeness(on);
+    if (late && !awaits(tray)) {
+      tray.replaceWith(late);
+      if (like) $(like, late)?.focus();
+      tick();
+    }
+    late = null;
+  });
+}, true);
 
 document.addEventListener("submit", (event) => {
   const button = event.submitter;

@@ -179,6 +179,8 @@ function paint(one) { // what the server does not know: which item was picked, a
   const veil = $(".veil", one);
   one.dataset.state = veil?.dataset.veil ?? $(".side", one).dataset.state;
   for (const part of $$(".tools", one)) part.inert = Boolean(veil);
+  const isSent = $("[data-busy]", one); // a stage of before it may have come meanwhile
+  if (one.dataset.decision && (isSent || one.dataset.state === "held")) impress(one);
 }
 
 const videos = () => $$(".shot:not([hidden]) video", slot()).filter((video) => video.checkVisibility?.() ?? true);
@@ -250,13 +252,19 @@ document.addEventListener("loupe:pressed", (event) => {
   const button = event.target, kind = button.dataset.decide, one = button.closest(".review-post");
   if (!kind || !one) return;
   one.dataset.decision = kind;
-  const shot = $(".pane-made .shot:not([hidden])", slot(one)), frame = $(".cell", cell(one.dataset.post));
-  if (shot && !$(".wax", shot)) { shot.classList.add("draw"); shot.append(wax(kind)); }
+  const frame = $(".cell", cell(one.dataset.post));
+  impress(one)?.classList.add("draw");
   if (frame && !$(".wax", frame)) frame.append(wax(kind));
   stay();
   show.landing = one;
   show.advance = setTimeout(go, MARK_MS);
 });
+function impress(one) { // the mark on its picture, where there is none
+  const shot = $(".pane-made .shot:not([hidden])", slot(one));
+  if (!shot || $(".wax", shot)) return null;
+  shot.append(wax(one.dataset.decision));
+  return shot;
+}
 function wax(kind) {
   const mark = $(`#wax-${kind}`).content.firstElementChild.cloneNode(true);
   mark.dataset.own = ""; // until the server has said yes or no

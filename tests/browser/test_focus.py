@@ -308,6 +308,38 @@ def test_a_conflict_shows_in_its_place(visit, stock):
         expect(here(page).locator(".wax")).to_have_count(0)
 
 
+def test_what_comes_while_the_tray_is_pressed_shows_once_it_is_let_go(visit, stock):
+    visitor, row = visit(), stock.take(kind="image", accounts=bool)
+    page = open_post(visitor, row)
+    page.keyboard.press("a")
+    expect(tray(page)).to_contain_text("Approved")
+    tray(page).locator("strong").hover()
+    page.mouse.down()
+    with page.expect_response(re.compile("/holds/.+/undo/")) as answer:
+        page.keyboard.press("u")
+    answer.value.finished()
+    expect(page.locator("#announce")).to_contain_text("Undone")
+    expect(tray(page).locator(".hold")).to_have_count(1)  # the press would be nobody's
+    page.mouse.up()
+    expect(tray(page).locator(".hold")).to_have_count(0)
+
+
+def test_a_stage_from_before_the_decision_has_its_mark_all_the_same(visit, stock):
+    visitor, row = visit(), stock.take(kind="image", accounts=bool)
+    page = open_post(visitor, row)
+    page.keyboard.press("a")
+    expect(here(page)).to_have_attribute("data-state", "held")
+    mark = here(page).locator(".pane-made .wax-ok")
+    expect(mark).to_have_count(1)
+    mark.evaluate("""mark => { // as a poll does that was on its way
+        mark.remove();
+        document.dispatchEvent(new CustomEvent("loupe:settled"));
+    }""")
+    expect(mark).to_have_count(1)
+    page.keyboard.press("u")
+    expect(mark).to_have_count(0)
+
+
 # How far the words beside the number stand from it, and where all the rest of the bar stands; who else is
 # here is left out, for on a phone that takes room from all.
 BAR = """() => {
