@@ -1,11 +1,19 @@
 """Queries whose SQL is composed once in a process: composing takes Django several times what asking does."""
 
 from collections.abc import Callable
-from copy import copy
+from operator import itemgetter
 from types import SimpleNamespace
 
 from django.conf import settings
 from django.db import NotSupportedError, connections, models
+from django.db.models.query import (
+    FlatValuesListIterable,
+    ModelIterable,
+    NamedValuesListIterable,
+    ValuesListIterable,
+    create_namedtuple_class,
+    get_related_populators,
+)
 from django.db.transaction import TransactionManagementError
 
 
@@ -50,7 +58,7 @@ class Prepared:
         kind = (connection.vendor, settings.TIME_SCALE)  # waits are part of some
         if kind not in self.kept:
             self.kept[kind] = self.composed(connection)
-        queryset, compiler, sql, params = self.kept[kind]
+        queryset, sql, params, read = self.kept[kind]
         if queryset.query.select_for_update and not connection.in_atomic_block:
             raise TransactionManagementError("Rows are held in a transaction.")
         given = {one.name: one.of(values, connection) for one in params}
@@ -61,19 +69,7 @@ class Prepared:
                 raise
             connection.close()
             rows = answer(connection, sql, given)
-        if not rows:
-            return []
-        compiler = copy(compiler)  # this thread's own
-        compiler.connection = connection
-        compiler.execute_sql = lambda *_, **__: [rows]
-        found = SimpleNamespace(  # what Django's iterables use of a queryset
-            db=queryset.db,
-            model=queryset.model,
-            query=SimpleNamespace(get_compiler=lambda using: compiler),
-            _fields=queryset._fields,
-            _known_related_objects={},
-        )
-        return list(queryset._iterable_class(found))
+        return read(rows)
 
     def first(self, **values):
         return next(iter(self(**values)), None)
@@ -82,11 +78,45 @@ class Prepared:
         queryset = self.compose()
         compiler = queryset.query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
-        columns = [expression for expression, _, _ in compiler.select]
-        converters, is_composite = compiler.get_converters(columns), compiler.has_composite_fields(columns)
-        compiler.get_converters = lambda expressions: converters
-        compiler.has_composite_fields = lambda expressions: is_composite
-        return queryset, compiler, *named(sql, params, connection)
+        return queryset, *named(sql, params, connection), reader(queryset, compiler)
+
+
+def reader(queryset, compiler) -> Callable[[list], list]:
+    """What makes of the database's rows those of the queryset, as Django's own iterables do. What is the same
+    for every asking is found out here, once; of the compiler's connection only the kind matters."""
+    converters = compiler.get_converters([expression for expression, _, _ in compiler.select])
+    made = MADE[queryset._iterable_class](queryset, compiler)
+
+    def read(rows: list) -> list:
+        return [made(row) for row in (compiler.apply_converters(rows, converters) if converters else rows)]
+
+    return read
+
+
+def instance(queryset, compiler):
+    """Of a model, with its related rows and what it is annotated with."""
+    klass, annotations = compiler.klass_info, list((compiler.annotation_col_map or {}).items())
+    fields = slice(klass["select_fields"][0], klass["select_fields"][-1] + 1)
+    names = [expression.target.attname for expression, _, _ in compiler.select[fields]]
+    populators = get_related_populators(klass, compiler.select, queryset.db)
+
+    def made(row):
+        found = klass["model"].from_db(queryset.db, names, row[fields])
+        for populator in populators:
+            populator.populate(row, found)
+        for name, place in annotations:
+            setattr(found, name, row[place])
+        return found
+
+    return made
+
+
+MADE = {
+    ModelIterable: instance,
+    ValuesListIterable: lambda queryset, compiler: tuple,
+    NamedValuesListIterable: lambda queryset, compiler: create_namedtuple_class(*queryset._fields)._make,
+    FlatValuesListIterable: lambda queryset, compiler: itemgetter(0),
+}
 
 
 def answer(connection, sql: str, given: dict) -> list:

@@ -28,8 +28,9 @@ class Rendered:
     def of(self, row, **beside) -> SafeString:
         """The row in this version. What stands `beside` it (a price) and the zone of its dates are told
         apart: each gives a row of its own."""
-        key = (row.pk, row.version, timezone.get_current_timezone_name(), *beside.values())
-        return self.kept(key) or self.rendered(key, row, **beside)
+        key = key_of(row, timezone.get_current_timezone_name(), *beside.values())
+        (kept,) = self.kept([key])
+        return kept or self.rendered(key, row, **beside)
 
     def rendered(self, key, row, **beside) -> SafeString:
         face = defaultdict(str, row.face)  # looking in vain is what a template takes longest for
@@ -41,22 +42,29 @@ class Rendered:
                 self.rows.popitem(last=False)
         return html
 
-    def kept(self, key) -> SafeString | None:
+    def kept(self, keys: list) -> list[SafeString | None]:
         with self.lock:
-            if key in self.rows:
-                self.rows.move_to_end(key)
-            return self.rows.get(key)
+            found = [self.rows.get(key) for key in keys]
+            for key, html in zip(keys, found, strict=True):
+                if html is not None:
+                    self.rows.move_to_end(key)
+        return found
 
     def of_all(self, found, whole) -> SafeString:
         """The rows that were `found` (each with `pk` and `version`) in their order, as one text. Only those
         that are not kept are read `whole` (a function of their keys); one that is gone meanwhile is left
         out."""
         zone = timezone.get_current_timezone_name()
-        html = {row.pk: self.kept((row.pk, row.version, zone)) for row in found}
-        missing = [pk for pk, kept in html.items() if kept is None]
+        html = self.kept([key_of(row, zone) for row in found])
+        missing = {row.pk: place for place, row in enumerate(found) if html[place] is None}
         if missing:
-            html |= {row.pk: self.rendered((row.pk, row.version, zone), row) for row in whole(missing)}
-        return mark_safe("".join(kept for kept in html.values() if kept is not None))
+            for row in whole(list(missing)):
+                html[missing[row.pk]] = self.rendered(key_of(row, zone), row)
+        return mark_safe("".join(filter(None, html)))
+
+
+def key_of(row, *others) -> tuple:
+    return (row.pk.int, row.version, *others)  # a UUID is compared in Python, its number is not
 
 
 # What frames and cards show of a post.
