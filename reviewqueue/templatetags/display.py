@@ -205,7 +205,7 @@ def scale(kind: str, speed: float) -> dict:
     }
 
 
-def late_words(kind: str, span: cadence.Span) -> list[tuple[float, str]]:
+def late_words(kind: str, span: cadence.Span) -> tuple[tuple[float, str], ...]:
     """From which age on a clock says how often it is looked at, as is true of it without an answer.
 
     Posts and their voices stand in lists that are read by themselves at least once an hour.
@@ -214,7 +214,7 @@ def late_words(kind: str, span: cadence.Span) -> list[tuple[float, str]]:
     is_listed = kind in ("image", "video", "voice")
     hourly = cadence.checking(pace(hour), at_least=is_listed)
     found = [(late, cadence.checking(pace(minute))), (stuck, hourly), (lost, cadence.checking(None))]
-    return [(pace(begins), words) for begins, words in found[: 2 if is_listed else 3]]
+    return tuple((pace(begins), words) for begins, words in found[: 2 if is_listed else 3])
 
 
 @register.inclusion_tag("components/clock.html")
@@ -226,7 +226,7 @@ def clock_row(face: dict) -> dict:
     found = scale(face["media"], face.get("speed", 1.0)) | {"since": face["asked"]}
     is_made = face.get("items") and face.get("done") == face["items"]
     unknown = {"elapsed": None, "late": False}
-    return found | unknown | {"phases": [] if is_made else found["phases"][:1]}
+    return found | unknown | {"phases": () if is_made else found["phases"][:1]}
 
 
 @register.inclusion_tag("components/clock.html")

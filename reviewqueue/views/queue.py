@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache, partial
 from itertools import cycle, islice, pairwise
 from math import ceil
+from typing import NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -70,10 +71,12 @@ def setup_left(member: Member, scope: Scope) -> str:
 def page_of(member: Member, filters: dict) -> dict:
     now_standing, own_pace = standing(member, filters), pace_of(member)
     listing = listed(member, filters)  # after the version that the page will be compared by
+    frames = rows.frames.of_all(listing.rows, partial(whole, member))
     return {
         "filters": filters,
         "query": query_of(filters),
-        "frames": rows.frames.of_all(listing.rows, partial(whole, member)),
+        "frames": frames,
+        "has_frames": bool(frames),
         "after": listing.after,
         "after_query": query_of({**filters, "after": listing.after}),
         "shown": len(listing.rows),
@@ -123,18 +126,26 @@ def standing_total(member: Member, filters: dict) -> int:
     return counted.tab(filters["tab"])
 
 
-def tabs(filters: dict, scope: Scope, decided: int) -> list[dict]:
+class Tab(NamedTuple):
+    name: str
+    label: str
+    count: int
+    is_current: bool
+    query: str
+
+
+def tabs(filters: dict, scope: Scope, decided: int) -> tuple[Tab, ...]:
     kept = {name: filters[name] for name in (*FILTERS, "view")}
-    return [
-        {
-            "name": name,
-            "label": label,
-            "count": decided if name == "decided" else scope.tab(name),
-            "is_current": name == filters["tab"],
-            "query": query_of({**kept, "tab": name}),
-        }
+    return tuple(
+        Tab(
+            name,
+            label,
+            count=decided if name == "decided" else scope.tab(name),
+            is_current=name == filters["tab"],
+            query=query_of({**kept, "tab": name}),
+        )
         for name, label in TABS
-    ]
+    )
 
 
 def filters_of(request) -> dict:
@@ -354,8 +365,8 @@ def choices(member: Member, filters: dict) -> dict:
         found[what].append((pk, text) if what == "persona" else text)
     chosen = filters["persona"]
     return {
-        "personas": found["persona"],
-        "handles": found["handle"],
+        "personas": tuple(found["persona"]),
+        "handles": tuple(found["handle"]),
         "reasons": found["reason"],
         "ages": AGES,
         "view_name": found["view"][0] if found["view"] else "",

@@ -3,6 +3,7 @@
 import time
 import uuid
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -28,10 +29,10 @@ def shell(request) -> dict:
         return context | {"wall": WALL}
     desk = SimpleLazyObject(lambda: standing(member))
     return context | {
-        "elsewhere": [
+        "elsewhere": tuple(
             (place.workspace_id, place.workspace.name) for place in request.places if place != member
-        ],
-        "cast": SimpleLazyObject(lambda: cast_of(member)),
+        ),
+        "cast": cache(lambda: cast_of(member)),
         "workspace": member.workspace,
         "scope": desk,
         "held": SimpleLazyObject(lambda: tray(member, desk)),
@@ -56,9 +57,9 @@ UNREAD = {
 }
 
 
-def cast_of(member) -> list[tuple]:
+def cast_of(member) -> tuple[tuple, ...]:
     """Whom one may sign in as: id, name and role."""
-    return [(one.pk, one.user.name, one.role) for one in accounts.cast_of(member.workspace)]
+    return tuple((one.pk, one.user.name, one.role) for one in accounts.cast_of(member.workspace))
 
 
 class Tray:
