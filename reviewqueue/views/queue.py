@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache, partial
 from itertools import cycle, islice, pairwise
 from math import ceil
+from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import (
@@ -45,6 +47,7 @@ FILTERS = ("q", "persona", "type", "source", "age")
 IN_FLIGHT_SHOWN = 8
 IN_LINE_TOLD = 200
 TROUBLES_SHOWN = 4
+DECISIONS_TIMED = 20
 OLDER_THAN = {"day": timedelta(days=1), "days": timedelta(days=3)}
 CHANGES_SHOWN = 60
 OVERLAP = timedelta(seconds=3)  # a change is stamped before its commit
@@ -69,7 +72,8 @@ def setup_left(member: Member, scope: Scope) -> str:
 
 
 def page_of(member: Member, filters: dict) -> dict:
-    now_standing, own_pace = standing(member, filters), pace_of(member)
+    lines = beside_of(member) if filters["tab"] == "ready" else Beside()
+    now_standing, own_pace = standing(member, filters, lines.cards), pace_of(lines.decided_at)
     listing = listed(member, filters)  # after the version that the page will be compared by
     frames = rows.frames.of_all(listing.rows, partial(whole, member))
     return {
@@ -93,22 +97,21 @@ def minutes_left(pace: float | None, ready: int) -> int | None:
     return max(1, round(pace * ready / 60)) if pace else None
 
 
-def standing(member: Member, filters: dict) -> dict:
+def standing(member: Member, filters: dict, cards: list) -> dict:
     """What a poll may change: counts, the live row, the poller itself."""
     scope = shell.standing(member)
     counted = scope_of(member, filters) or scope
     decided = scope.tally.decided if scope.tally else 0
-    live = live_row(member) if filters["tab"] == "ready" else []
     return {
         "scope": scope,
         "tabs": tabs(filters, counted, decided),
         "tally": scope.tally,
-        "cards": rows.cards.of_all(live, partial(whole, member)),
+        "cards": rows.cards.of_all(cards, partial(whole, member)),
         "in_flight": scope.tab("generating"),
         "first_within": partial(first_within, member),  # asked only where it is shown
         "line": line_of(member, scope),
         "troubles": scope.tab("attention"),
-        "checked_at": max((post.looked_at for post in live if post.looked_at), default=None),
+        "checked_at": max((post.looked_at for post in cards if post.looked_at), default=None),
         "stamp": int(now().timestamp()),
         "every": pace_of_polling(scope),
         "for_you": notes.for_member(member) if scope.has_notes else [],
@@ -288,28 +291,51 @@ def search(text: str) -> Q:
     return found
 
 
-_making = Prepared(
-    lambda: (
-        GeneratedPost.objects.visible_to(ANYBODY)
-        .in_flight()
-        .order_by("asked_at")
-        .values_list("pk", "version", "looked_at", named=True)[:IN_FLIGHT_SHOWN]
-    )
-)
-_troubled = Prepared(
-    lambda: (
-        GeneratedPost.objects.visible_to(ANYBODY)
-        .open()
-        .on_tab("attention")
-        .order_by("-made_at")
-        .values_list("pk", "version", "looked_at", named=True)[:TROUBLES_SHOWN]
-    )
-)
+class Line(NamedTuple):
+    pk: UUID
+    version: int
+    at: datetime
+    looked_at: datetime | None
 
 
-def live_row(member: Member) -> list:
-    """What is being made, oldest first, then what went wrong."""
-    return _making(workspace=member.workspace_id) + _troubled(workspace=member.workspace_id)
+class Beside(NamedTuple):
+    """What stands beside the posts that are ready."""
+
+    cards: list = []  # of what is being made, oldest first, then of what went wrong
+    decided_at: list[datetime] = []  # the member's last decisions, newest first
+
+
+def beside():
+    """A few of each in one query. A list is found first and its rows are taken by their keys then, as SQLite
+    cuts no list within a union."""
+    posts = GeneratedPost.objects.visible_to(ANYBODY)
+    decided = Decision.objects.filter(by_id=ANYBODY.pk, item=None, at__gte=Given("since", DateTimeField()))
+
+    def lines(found, what: str, at: str, **missing):
+        told = {"what": Value(what), "since": F(at), "told": F("version"), "looked": F("looked_at")} | missing
+        rows = found.model.objects.filter(pk__in=found.values("pk")).order_by().annotate(**told)
+        return rows.values_list("what", "pk", "told", "since", "looked")
+
+    making = posts.in_flight().order_by("asked_at")[:IN_FLIGHT_SHOWN]
+    troubled = posts.open().on_tab("attention").order_by("-made_at")[:TROUBLES_SHOWN]
+    decided = decided.order_by("-at")[:DECISIONS_TIMED]
+    missing = {"told": Value(0), "looked": Cast(None, DateTimeField())}
+    return lines(making, "making", "asked_at").union(
+        lines(troubled, "troubled", "made_at"), lines(decided, "decided", "at", **missing), all=True
+    )
+
+
+_beside = Prepared(beside)
+
+
+def beside_of(member: Member) -> Beside:
+    found = {"making": [], "troubled": [], "decided": []}
+    rows = _beside(workspace=member.workspace_id, member=member.pk, since=now() - timedelta(hours=8))
+    for what, *line in rows:
+        found[what].append(Line(*line))
+    for lines in found.values():
+        lines.sort(key=attrgetter("at"), reverse=True)
+    return Beside(found["making"][::-1] + found["troubled"], [line.at for line in found["decided"]])
 
 
 def line_of(member: Member, scope: Scope) -> list:
@@ -386,19 +412,9 @@ def zone_of(member: Member):
     return ZoneInfo(member.workspace.time_zone)
 
 
-_decided_at = Prepared(
-    lambda: (
-        Decision.objects.filter(by_id=ANYBODY.pk, item=None, at__gte=Given("since", DateTimeField()))
-        .order_by("-at")
-        .values_list("at", flat=True)[:20]
-    )
-)
-
-
-def pace_of(member: Member) -> float | None:
-    """The member's own seconds a decision, from their last twenty; None until there are four in a row."""
-    made = _decided_at(member=member.pk, since=now() - timedelta(hours=8))
-    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(made)]
+def pace_of(decided_at: list[datetime]) -> float | None:
+    """The member's own seconds a decision; None until there are four in a row."""
+    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(decided_at)]
     gaps = [gap for gap in gaps if gap < 300]
     return sum(gaps) / len(gaps) if len(gaps) >= 3 else None
 
@@ -420,10 +436,11 @@ def live_queue(request):
     if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     filters = filters_of(request)
+    lines = beside_of(member) if filters["tab"] == "ready" else Beside()
     context = {
         "filters": filters,
         "query": query_of(filters),
-        **standing(member, filters),
+        **standing(member, filters, lines.cards),
         "changes": [rows.frames.of(post) for post in changed_since(member, request.GET.get("t", ""))],
         "loaded": request.GET.get("loaded", ""),
         "is_clear": request.GET.get("clear") == "1",

@@ -13,7 +13,7 @@ from tests.bench.stages import KINDS, stages
 from tests.missing import missing
 
 SIZES = (1000, 5000)
-PAGE = 8  # queries of the page, session and member included
+PAGE = 6  # queries of the page, session and member included
 POLL = 2  # … of an unchanged poll: the session, the member with the desk's version
 
 
