@@ -61,7 +61,12 @@ class Cost(NamedTuple):
 @dataclass
 class Answer:
     status: int
+    headers: list[tuple[str, str]]
     body: bytes
+
+    def cookies(self) -> list[str]:
+        """What a browser sends from now on."""
+        return [value.partition(";")[0] for name, value in self.headers if name == "Set-Cookie"]
 
     def text(self) -> str:
         return self.body.decode()
@@ -107,10 +112,11 @@ class Subject:
         seen = []
         with self.stage:
             self.before()
-            response = self.handler(self.environ(accepts), lambda status, headers: seen.append(status))
+            response = self.handler(self.environ(accepts), lambda *begun: seen.extend(begun))
             body = b"".join(response)
             response.close()
-        return Answer(int(seen[0].split()[0]), body)
+        status, headers = seen
+        return Answer(int(status.split()[0]), headers, body)
 
     def timed(self) -> Cost:
         """What one request takes, compressed as for a browser."""
@@ -232,6 +238,9 @@ class Desk:
             deep = paging.cursor(ready[self.depth - paging.FRAMES], "made_at").replace("+", "%2B")
             rares = ready.filter(persona=rare)
             rare_deep = paging.cursor(rares[max(0, self.rare_depth - paging.FRAMES)], "made_at")
+
+        arrived = Subject("whoever comes from signing in", stage, ours, "/", cookie).ask()
+        cookie = "; ".join([cookie, *arrived.cookies()])  # the secret of its forms is made once
 
         def subject(name, address, handler=ours, **facts):
             return Subject(name, stage, handler, address, cookie, **facts)
