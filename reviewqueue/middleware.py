@@ -41,7 +41,7 @@ class MemberRequest(HttpRequest):
 class CompressPages(GZipMiddleware):
     """Pages and fragments only: media are compressed already and must keep their ranges.
 
-    Brotli takes as long as gzip and leaves a tenth less. What a page keeps secret, its form's token, is
+    Brotli takes less time than gzip and leaves less. What a page keeps secret, its form's token, is
     masked anew in every answer, so the length of an answer tells nothing about it.
     """
 
@@ -53,7 +53,7 @@ class CompressPages(GZipMiddleware):
         if not accepted or response.streaming or response.has_header("Content-Encoding"):
             return super().process_response(request, response)
         if len(response.content) >= LEAST_BYTES:
-            response.content = brotli.compress(response.content, quality=5)
+            response.content = brotli.compress(response.content, quality=4)
             response["Content-Length"] = str(len(response.content))
             response["Content-Encoding"] = "br"
             if response.get("ETag", "").startswith('"'):

@@ -149,6 +149,11 @@ class GeneratedPost(Mirror):
         return f"post {self.number}"
 
     @property
+    def seen_as(self) -> str:
+        """What a row of a list tells of the fingerprint: enough to know whether the post changed since."""
+        return self.fingerprint[:32]
+
+    @property
     def is_ended(self) -> bool:
         return self.status in GENERATION_ENDED
 

@@ -88,11 +88,11 @@ def decide(
             label=label,
             token=token,
             hold=hold,
-            fingerprint=fingerprint,
+            fingerprint=post.fingerprint,
             post=post,
             persona=post.persona,
         )
-    decision = write(post, verb.verdict, by, reason, fingerprint, operation, hold, is_first)
+    decision = write(post, verb.verdict, by, reason, post.fingerprint, operation, hold, is_first)
     events.record(
         "decision.first" if is_first else verb.event,
         by=by,
@@ -157,7 +157,8 @@ def check_free(post: GeneratedPost, own: str) -> None:
 
 
 def check_seen(post: GeneratedPost, fingerprint: str) -> None:
-    if fingerprint != post.fingerprint:
+    """Raise Stale if another version was on the screen; a row of a list tells it by its first digits."""
+    if fingerprint not in (post.fingerprint, post.seen_as):
         raise Stale("This post changed while you looked. Nothing was decided; look at it again.")
 
 
@@ -253,7 +254,8 @@ def reject_item(
         item=item,
         persona=post.persona,
     )
-    decision = write(post, "reject_item", by, reason, fingerprint, operation, hold, item=item)
+    seen = post.fingerprint if fingerprint else ""
+    decision = write(post, "reject_item", by, reason, seen, operation, hold, item=item)
     post.items.filter(pk=item.pk).update(changed_in=post.version + 1)
     facts = {"reason": reason} if reason else {}
     events.record(

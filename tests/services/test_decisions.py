@@ -146,6 +146,16 @@ def test_a_page_from_yesterday_decides_nothing(oat):
     assert not Decision.objects.filter(post=post).exists()
 
 
+def test_a_row_tells_what_was_seen_in_short_and_it_is_recorded_in_full(oat):
+    post = oat.ready()
+    for other in ("", post.seen_as[:-1], post.seen_as + "0", "0" * len(post.seen_as)):
+        with pytest.raises(Stale):
+            approve(post, oat.ana, fingerprint=other)
+    decision = approve(post, oat.ana, fingerprint=post.seen_as)
+    assert len(post.seen_as) == 32
+    assert decision.fingerprint == decision.operation.fingerprint == post.fingerprint
+
+
 def test_what_changed_after_the_click_is_not_sent(oat):
     post = oat.ready()
     decision = approve(post, oat.ana)
