@@ -5,7 +5,7 @@ from operator import itemgetter
 from types import SimpleNamespace
 
 from django.conf import settings
-from django.db import NotSupportedError, connections, models
+from django.db import InterfaceError, NotSupportedError, OperationalError, connections, models
 from django.db.models.query import (
     FlatValuesListIterable,
     ModelIterable,
@@ -62,9 +62,13 @@ class Prepared:
         if queryset.query.select_for_update and not connection.in_atomic_block:
             raise TransactionManagementError("Rows are held in a transaction.")
         given = {one.name: one.of(values, connection) for one in params}
+        again = (NotSupportedError,)  # a column was widened since the server planned it
+        if connection.connection and connection.health_check_enabled and not connection.health_check_done:
+            # Kept from an earlier request: whether it still lives this query tells, as well as one before it.
+            connection.health_check_done, again = True, (*again, OperationalError, InterfaceError)
         try:
             rows = answer(connection, sql, given)
-        except NotSupportedError:  # a column was widened since the server planned it
+        except again:
             if connection.in_atomic_block:
                 raise
             connection.close()

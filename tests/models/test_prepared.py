@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import DateTimeField
 
 from reviewqueue.clock import now
@@ -109,3 +109,21 @@ def test_a_column_that_is_widened_meanwhile_is_asked_for_anew():
         assert found(member=uuid.uuid4()) == []
     finally:
         widen(width)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only a server ends a connection")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_ended_since_the_last_request_is_made_anew():
+    found = Prepared(lambda: Member.objects.filter(pk=ANYBODY.pk).values_list("role"))
+    assert found(member=uuid.uuid4()) == []
+    other = connection.copy()
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    with pytest.raises(OperationalError):  # in the middle of a request it is told
+        found(member=uuid.uuid4())
+    connection.close()
+    connection.ensure_connection()
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    connection.health_check_enabled, connection.health_check_done = True, False  # as a request begins
+    assert found(member=uuid.uuid4()) == []
