@@ -10,7 +10,7 @@ from reviewqueue.models.prepared import Given, Prepared
 _sessions = Prepared(
     lambda: Session.objects.filter(
         session_key=Given("key", CharField()), expire_date__gt=Given("at", DateTimeField())
-    )
+    ).values_list("session_data", named=True)
 )
 
 

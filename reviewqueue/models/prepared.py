@@ -134,12 +134,14 @@ def cursor_of(connection):
 
     Where queries are logged they go as one text, or the log would not know what was asked.
     """
-    cursor = connection.cursor()
-    if connection.vendor == "postgresql" and not connection.queries_logged:
-        from psycopg import Cursor
+    if connection.vendor != "postgresql" or connection.queries_logged:
+        return connection.cursor()
+    from psycopg import Cursor
 
-        cursor.cursor = Cursor(connection.connection)
-    return cursor
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        return connection._prepare_cursor(Cursor(connection.connection))
 
 
 def named(sql: str, params, connection) -> tuple[str, list[Given]]:
