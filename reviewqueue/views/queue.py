@@ -162,9 +162,14 @@ def _filters(query: str) -> dict:
 
 def query_of(filters: dict) -> str:
     """The query string that gives this view again, without what is the default."""
+    return _query_of(tuple(filters.items()))
+
+
+@lru_cache(1024)
+def _query_of(filters: tuple) -> str:
     default = {"tab": "ready", "view": "grid"}
-    default["order"] = "newest" if filters.get("tab") == "decided" else "oldest"
-    kept = {name: str(value) for name, value in filters.items() if value and default.get(name) != value}
+    default["order"] = "newest" if dict(filters).get("tab") == "decided" else "oldest"
+    kept = {name: str(value) for name, value in filters if value and default.get(name) != value}
     return f"?{urlencode(kept)}" if kept else ""
 
 
