@@ -116,6 +116,8 @@ def on_both_databases() -> list[bool]:
 
 
 if __name__ == "__main__":
+    # A run starts some hundred processes of the same program: what one has compiled, the others load.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if len(sys.argv) > 1:
         sys.exit(subprocess.call([*PYTEST, *sys.argv[1:]], cwd=ROOT))
     with tempfile.TemporaryDirectory(prefix="loupe-rendered-") as rendered:
