@@ -8,6 +8,9 @@ from django_q.cluster import Cluster
 
 from reviewqueue import ending
 
+# What the tasks call is loaded once, before the processes that run them are forked.
+from reviewqueue.services import media, operations, polling, restoring  # noqa: F401
+
 
 class Worker(Cluster):
     def stop(self) -> bool:
@@ -17,6 +20,7 @@ class Worker(Cluster):
 
 class Command(BaseCommand):
     help = "Runs the worker. On SIGTERM it finishes what is under way, begins nothing more, then ends."
+    requires_system_checks = ()  # `prepare` has run them, and they load every page
 
     def handle(self, *args, **options):
         Worker().start()

@@ -23,6 +23,7 @@ SPARE_HANDS = 3  # threads for what the worker leaves lying
 
 class Command(BaseCommand):
     help = "Runs the clock: sends what is due to the worker, plans polls, sweeps lapsed leases."
+    requires_system_checks = ()  # `prepare` has run them, and they load every page
 
     def handle(self, *args, **options):
         self.stopping = threading.Event()
