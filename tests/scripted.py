@@ -25,9 +25,9 @@ def problem(status: int) -> tuple[int, dict, bytes]:
     return status, {"Content-Type": "application/json"}, json.dumps(body).encode()
 
 
-def picture(colour="red", size=(120, 150), form="JPEG") -> bytes:
+def picture(colour="red", size=(120, 150), form="JPEG", mode="RGB") -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", size, colour).save(out, form)
+    Image.new(mode, size, colour).save(out, form)
     return out.getvalue()
 
 

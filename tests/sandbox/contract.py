@@ -23,7 +23,7 @@ UNLISTED = {400, 404, 405, 504}
 
 @cache
 def document() -> dict[str, Any]:
-    return yaml.safe_load(CONTRACT.read_text())
+    return yaml.load(CONTRACT.read_text(), yaml.CSafeLoader)  # in C: a sixth of the work
 
 
 def resolved(part: dict[str, Any]) -> dict[str, Any]:

@@ -225,7 +225,7 @@ BAD_FILES = {
     "gif": (b"GIF89a" + b"\x00" * 40, "neither a picture"),
     "a torn picture": (picture()[:300], "damaged and cannot be opened"),
     "a picture in name only": (b"\xff\xd8\xff" + b"A" * 400, "damaged and cannot be opened"),
-    "a bomb": (picture(size=(9_000, 9_000), form="PNG"), "more than 50,000,000 pixels"),
+    "a bomb": (picture(0, (9_000, 9_000), "PNG", mode="1"), "more than 50,000,000 pixels"),
     "a video in name only": (b"\x00\x00\x00\x20ftypisom" + b"\x00" * 400, "damaged and cannot be opened"),
 }
 
