@@ -101,6 +101,9 @@ class Migration(migrations.Migration):
                 ('hinted_at', models.DateTimeField(null=True)),
                 ('stored_at', models.DateTimeField(null=True)),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state', 'wanted')), fields=['fetch_at'], name='media_wanted')],
+            },
         ),
         migrations.CreateModel(
             name='Persona',
@@ -213,6 +216,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['position', 'take'],
+                'indexes': [models.Index(fields=['upstream_id'], name='items_by_upstream')],
+                'constraints': [models.UniqueConstraint(fields=('post', 'upstream', 'upstream_id', 'take'), name='one_item_version')],
             },
         ),
         migrations.CreateModel(
@@ -224,6 +229,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='places', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('role__in', ('viewer', 'reviewer', 'editor', 'admin'))), name='known_role')],
+            },
         ),
         migrations.CreateModel(
             name='Hold',
@@ -239,6 +247,9 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(null=True)),
                 ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='holds', to='reviewqueue.member')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state', 'held')), fields=['member', '-created_at'], name='holds_of_member')],
+            },
         ),
         migrations.CreateModel(
             name='Operation',
@@ -279,6 +290,10 @@ class Migration(migrations.Migration):
                 ('retry_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retries', to='reviewqueue.operation')),
                 ('persona', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='operations', to='reviewqueue.persona')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state', 'queued')), fields=['not_before'], name='operations_due'), models.Index(condition=models.Q(('state', 'sending')), fields=['lease_until'], name='operations_leased'), models.Index(fields=['post'], name='operations_of_post')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ('queued', 'blocked', 'sending', 'unknown'))), fields=('upstream', 'lock_group', 'target'), name='one_open_operation'), models.UniqueConstraint(fields=('token', 'kind', 'target'), name='one_operation_a_press'), models.CheckConstraint(condition=models.Q(('state__in', ('queued', 'blocked', 'sending', 'unknown', 'succeeded', 'failed', 'absent', 'cancelled'))), name='known_operation_state')],
+            },
         ),
         migrations.CreateModel(
             name='Attempt',
@@ -348,6 +363,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['username', 'id'],
+                'constraints': [models.UniqueConstraint(fields=('outgoing', 'upstream_id'), name='one_delivery_row')],
             },
         ),
         migrations.AddField(
@@ -406,6 +422,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['position'],
+                'constraints': [models.UniqueConstraint(fields=('post', 'position'), name='one_source_media_row')],
             },
         ),
         migrations.AddField(
@@ -455,6 +472,10 @@ class Migration(migrations.Migration):
                 ('trouble', models.CharField(blank=True, max_length=300)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='reviewqueue.workspace')),
             ],
+            options={
+                'indexes': [models.Index(fields=['poll_at'], name='watches_due')],
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'kind', 'subject'), name='one_watch_a_subject')],
+            },
         ),
         migrations.CreateModel(
             name='UpstreamKey',
@@ -474,6 +495,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='reviewqueue.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'upstream'), name='one_key_per_upstream')],
+            },
         ),
         migrations.CreateModel(
             name='Tally',
@@ -485,6 +509,9 @@ class Migration(migrations.Migration):
                 ('composed', models.PositiveIntegerField(default=0)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tallies', to='reviewqueue.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'day'), name='one_tally_a_day')],
+            },
         ),
         migrations.CreateModel(
             name='SyncJob',
@@ -505,6 +532,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-asked_at'],
+                'indexes': [models.Index(condition=models.Q(('ended_at', None)), fields=['workspace'], name='sync_jobs_running')],
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'upstream', 'upstream_id'), name='one_sync_job_row')],
             },
         ),
         migrations.AddField(
@@ -535,6 +564,9 @@ class Migration(migrations.Migration):
                 ('rejected', models.IntegerField(default=0)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scopes', to='reviewqueue.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'key'), name='one_row_per_scope')],
+            },
         ),
         migrations.CreateModel(
             name='Reason',
@@ -559,6 +591,9 @@ class Migration(migrations.Migration):
                 ('persona', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='reviewqueue.persona')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewqueue.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('persona', 'account'), name='one_target_row')],
+            },
         ),
         migrations.CreateModel(
             name='PriceList',
@@ -610,6 +645,9 @@ class Migration(migrations.Migration):
                 ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewqueue.member')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='looks', to='reviewqueue.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('member', 'post'), name='one_look_a_post'), models.UniqueConstraint(condition=models.Q(('post', None)), fields=('member',), name='one_look_at_the_queue')],
+            },
         ),
         migrations.AddField(
             model_name='hold',
@@ -637,6 +675,9 @@ class Migration(migrations.Migration):
                 ('persona', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='reviewqueue.persona')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='reviewqueue.workspace')),
             ],
+            options={
+                'indexes': [models.Index(fields=['workspace', '-at', '-id'], name='events_newest'), models.Index(fields=['post', '-at', '-id'], name='events_of_post'), models.Index(fields=['persona', '-at', '-id'], name='events_of_persona')],
+            },
         ),
         migrations.CreateModel(
             name='Decision',
@@ -657,6 +698,10 @@ class Migration(migrations.Migration):
                 ('operation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='decisions', to='reviewqueue.operation')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='reviewqueue.workspace')),
             ],
+            options={
+                'indexes': [models.Index(fields=['post', '-at'], name='decisions_of_post'), models.Index(fields=['by', '-at'], name='decisions_of_member')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('is_first', False), ('item', None), ('stands', True)), fields=('post',), name='one_standing_decision'), models.UniqueConstraint(condition=models.Q(('stands', True), models.Q(('item', None), _negated=True)), fields=('item',), name='one_standing_item_decision')],
+            },
         ),
         migrations.AddField(
             model_name='connectedaccount',
@@ -698,51 +743,15 @@ class Migration(migrations.Migration):
                 ('operation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='charges', to='reviewqueue.operation')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='charges', to='reviewqueue.workspace')),
             ],
+            options={
+                'indexes': [models.Index(fields=['workspace', '-at', '-id'], name='charges_newest'), models.Index(fields=['post'], name='charges_of_post')],
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'upstream', 'upstream_id'), name='one_charge_row')],
+            },
         ),
         migrations.AddField(
             model_name='user',
             name='current',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='reviewqueue.workspace'),
-        ),
-        migrations.AddIndex(
-            model_name='mediaitem',
-            index=models.Index(fields=['upstream_id'], name='items_by_upstream'),
-        ),
-        migrations.AddConstraint(
-            model_name='mediaitem',
-            constraint=models.UniqueConstraint(fields=('post', 'upstream', 'upstream_id', 'take'), name='one_item_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('outgoing', 'upstream_id'), name='one_delivery_row'),
-        ),
-        migrations.AddConstraint(
-            model_name='sourcemedia',
-            constraint=models.UniqueConstraint(fields=('post', 'position'), name='one_source_media_row'),
-        ),
-        migrations.AddIndex(
-            model_name='watch',
-            index=models.Index(fields=['poll_at'], name='watches_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='watch',
-            constraint=models.UniqueConstraint(fields=('workspace', 'kind', 'subject'), name='one_watch_a_subject'),
-        ),
-        migrations.AddConstraint(
-            model_name='upstreamkey',
-            constraint=models.UniqueConstraint(fields=('workspace', 'upstream'), name='one_key_per_upstream'),
-        ),
-        migrations.AddConstraint(
-            model_name='tally',
-            constraint=models.UniqueConstraint(fields=('workspace', 'day'), name='one_tally_a_day'),
-        ),
-        migrations.AddIndex(
-            model_name='syncjob',
-            index=models.Index(condition=models.Q(('ended_at', None)), fields=['workspace'], name='sync_jobs_running'),
-        ),
-        migrations.AddConstraint(
-            model_name='syncjob',
-            constraint=models.UniqueConstraint(fields=('workspace', 'upstream', 'upstream_id'), name='one_sync_job_row'),
         ),
         migrations.AddIndex(
             model_name='sourcepost',
@@ -769,14 +778,6 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('workspace', 'upstream', 'upstream_id'), name='one_source_row'),
         ),
         migrations.AddConstraint(
-            model_name='scope',
-            constraint=models.UniqueConstraint(fields=('workspace', 'key'), name='one_row_per_scope'),
-        ),
-        migrations.AddConstraint(
-            model_name='publishingtarget',
-            constraint=models.UniqueConstraint(fields=('persona', 'account'), name='one_target_row'),
-        ),
-        migrations.AddConstraint(
             model_name='persona',
             constraint=models.UniqueConstraint(fields=('workspace', 'upstream', 'upstream_id'), name='one_persona_row'),
         ),
@@ -790,63 +791,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='operation',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['not_before'], name='operations_due'),
-        ),
-        migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(condition=models.Q(('state', 'sending')), fields=['lease_until'], name='operations_leased'),
-        ),
-        migrations.AddIndex(
-            model_name='operation',
             index=models.Index(condition=models.Q(('state__in', ('queued', 'blocked', 'sending', 'unknown'))), fields=['workspace', 'state'], name='operations_open'),
         ),
         migrations.AddIndex(
             model_name='operation',
             index=models.Index(fields=['workspace', '-created_at', '-id'], name='operations_newest'),
         ),
-        migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(fields=['post'], name='operations_of_post'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('queued', 'blocked', 'sending', 'unknown'))), fields=('upstream', 'lock_group', 'target'), name='one_open_operation'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.UniqueConstraint(fields=('token', 'kind', 'target'), name='one_operation_a_press'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ('queued', 'blocked', 'sending', 'unknown', 'succeeded', 'failed', 'absent', 'cancelled'))), name='known_operation_state'),
-        ),
         migrations.AddConstraint(
             model_name='member',
             constraint=models.UniqueConstraint(fields=('workspace', 'user'), name='one_place_per_workspace'),
         ),
         migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ('viewer', 'reviewer', 'editor', 'admin'))), name='known_role'),
-        ),
-        migrations.AddIndex(
-            model_name='mediafile',
-            index=models.Index(condition=models.Q(('state', 'wanted')), fields=['fetch_at'], name='media_wanted'),
-        ),
-        migrations.AddConstraint(
             model_name='mediafile',
             constraint=models.UniqueConstraint(fields=('workspace', 'origin'), name='one_copy_per_file'),
-        ),
-        migrations.AddConstraint(
-            model_name='look',
-            constraint=models.UniqueConstraint(fields=('member', 'post'), name='one_look_a_post'),
-        ),
-        migrations.AddConstraint(
-            model_name='look',
-            constraint=models.UniqueConstraint(condition=models.Q(('post', None)), fields=('member',), name='one_look_at_the_queue'),
-        ),
-        migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('state', 'held')), fields=['member', '-created_at'], name='holds_of_member'),
         ),
         migrations.AddIndex(
             model_name='generatedpost',
@@ -896,48 +853,8 @@ class Migration(migrations.Migration):
             model_name='generatedpost',
             constraint=models.UniqueConstraint(fields=('workspace', 'number'), name='one_number_a_post'),
         ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['workspace', '-at', '-id'], name='events_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['post', '-at', '-id'], name='events_of_post'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['persona', '-at', '-id'], name='events_of_persona'),
-        ),
-        migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(fields=['post', '-at'], name='decisions_of_post'),
-        ),
-        migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(fields=['by', '-at'], name='decisions_of_member'),
-        ),
-        migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_first', False), ('item', None), ('stands', True)), fields=('post',), name='one_standing_decision'),
-        ),
-        migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(condition=models.Q(('stands', True), models.Q(('item', None), _negated=True)), fields=('item',), name='one_standing_item_decision'),
-        ),
         migrations.AddConstraint(
             model_name='connectedaccount',
             constraint=models.UniqueConstraint(fields=('workspace', 'upstream', 'upstream_id'), name='one_account_row'),
-        ),
-        migrations.AddIndex(
-            model_name='charge',
-            index=models.Index(fields=['workspace', '-at', '-id'], name='charges_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='charge',
-            index=models.Index(fields=['post'], name='charges_of_post'),
-        ),
-        migrations.AddConstraint(
-            model_name='charge',
-            constraint=models.UniqueConstraint(fields=('workspace', 'upstream', 'upstream_id'), name='one_charge_row'),
         ),
     ]
