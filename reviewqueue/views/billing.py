@@ -20,7 +20,7 @@ from reviewqueue.models import Charge, Checkout, Member, Operation, Persona, Wor
 from reviewqueue.models.base import after_row
 from reviewqueue.rules import money
 from reviewqueue.services import billing as commands
-from reviewqueue.services import pricing, scopes
+from reviewqueue.services import pricing
 from reviewqueue.services.access import require
 from reviewqueue.views import fragments, links, paging, sheets
 
@@ -98,7 +98,7 @@ def standing(member: Member, filters: dict) -> dict:
         "reload": reload,
         "card_address": card_address(pages.get("card")),
         "needs_card": needs_card(reload),
-        "stamp": stamp(member, scopes.version(member.workspace_id)),
+        "stamp": stamp(member, member.desk_version),
         "every": max(0.5, pace(2.0)),
     }
 

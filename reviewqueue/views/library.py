@@ -27,8 +27,8 @@ from reviewqueue.models import (
 )
 from reviewqueue.rules import money
 from reviewqueue.rules.states import LIBRARY_TABS
-from reviewqueue.services import generating, looks, notes, pricing, scopes
-from reviewqueue.views import fragments, meanwhile, paging, queue, rows
+from reviewqueue.services import generating, looks, notes, pricing
+from reviewqueue.views import fragments, meanwhile, paging, queue, rows, shell
 from reviewqueue.views.notes import board
 from reviewqueue.views.posts import pieces_of
 
@@ -88,11 +88,12 @@ def matching(member: Member, filters: dict):
 
 def standing(member: Member, filters: dict) -> dict:
     """What a poll may change: the counts of the tabs, and the poller itself."""
-    scope = scopes.desk(member.workspace)
+    around = shell.around(member)
+    scope = around["scope"]
     counted = queue.scope_of(member, filters) or scope
     is_searched = any(filters[name] for name in ("q", "type", "source", "age"))
     return {
-        "scope": scope,
+        **around,
         "line": queue.line_of(member, scope),
         "tabs": tabs(filters, counted),
         "total": None if is_searched else count(counted, filters["tab"]),

@@ -43,8 +43,16 @@ def mark(*facts) -> str:
 
 
 def find(request, persona_id: UUID) -> Persona:
+    """The persona, with the `scope` that its pages count and compare by: as it was before all they show."""
+    scope = scope_of(request.member, persona_id)
     visible = Persona.objects.visible_to(request.member).select_related("workspace")
-    return get_object_or_404(visible, pk=persona_id)
+    persona = get_object_or_404(visible, pk=persona_id)
+    persona.scope = scope
+    return persona
+
+
+def scope_of(member: Member, persona_id: UUID) -> Scope:
+    return scopes.of_persona(member.workspace_id, persona_id) or Scope(version=0)
 
 
 # ---- what every tab shows ------------------------------------------------------------------------
@@ -64,8 +72,8 @@ def index(request):
 def nobody(member: Member) -> dict:
     """The page before there is a persona."""
     listed = picks(member, None)
-    version = scopes.version(member.workspace_id)
-    return {"section": "personas", "version": version, "every": every(listed["is_awaiting"]), **listed}
+    facts = {"version": member.desk_version, "every": every(listed["is_awaiting"])}
+    return {"section": "personas", **facts, **listed}
 
 
 def picks(member: Member, current: Persona | None) -> dict:
@@ -95,12 +103,10 @@ def standing_of(operation: Operation | None):
 def page_of(request, persona: Persona, tab: str) -> dict:
     """The list, the head and the tabs."""
     member = request.member
-    scope = Scope.objects.filter(workspace=member.workspace_id, key=scopes.persona_key(persona.pk)).first()
-    scope = scope or Scope(version=0)
+    scope = getattr(persona, "scope", None) or scope_of(member, persona.pk)
     listed = picks(member, persona)
     total = sum(scope.tab(name) for name in ("ready", "generating", "attention", "held", "decided"))
     style = persona.writing_style
-    watched = scopes.DESK if listed["is_awaiting"] else scopes.persona_key(persona.pk)
     return {
         "persona": persona,
         "section": "personas",
@@ -110,7 +116,7 @@ def page_of(request, persona: Persona, tab: str) -> dict:
         "total": total,
         "head_mark": mark(persona.name, style, scope.ready, total),
         "scope_key": "desk" if listed["is_awaiting"] else "",
-        "version": scopes.version(member.workspace_id, watched) or 0,
+        "version": member.desk_version if listed["is_awaiting"] else scope.version,
         "stamp": int(now().timestamp()),
         "moving": scope.pending + scope.generating + scope.held + scope.sending + scope.publishing,
         "reasons": member.workspace.reasons.all(),

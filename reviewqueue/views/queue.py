@@ -74,7 +74,7 @@ def setup_left(member: Member, scope: Scope) -> str:
 def page_of(member: Member, filters: dict) -> dict:
     lines = beside_of(member) if filters["tab"] == "ready" else Beside()
     now_standing, own_pace = standing(member, filters, lines.cards), pace_of(lines.decided_at)
-    listing = listed(member, filters)  # after the version that the page will be compared by
+    listing = listed(member, filters)
     frames = rows.frames.of_all(listing.rows, partial(whole, member))
     return {
         "filters": filters,
@@ -99,11 +99,12 @@ def minutes_left(pace: float | None, ready: int) -> int | None:
 
 def standing(member: Member, filters: dict, cards: list) -> dict:
     """What a poll may change: counts, the live row, the poller itself."""
-    scope = shell.standing(member)
+    around = shell.around(member)
+    scope = around["scope"]
     counted = scope_of(member, filters) or scope
     decided = scope.tally.decided if scope.tally else 0
     return {
-        "scope": scope,
+        **around,
         "tabs": tabs(filters, counted, decided),
         "tally": scope.tally,
         "cards": rows.cards.of_all(cards, partial(whole, member)),
@@ -115,8 +116,6 @@ def standing(member: Member, filters: dict, cards: list) -> dict:
         "stamp": int(now().timestamp()),
         "every": pace_of_polling(scope),
         "for_you": notes.for_member(member) if scope.has_notes else [],
-        "held": shell.tray(member, scope),
-        "banners": shell.banners(member, scope),
         "total": decided if filters["tab"] == "decided" else counted.tab(filters["tab"]),
         "is_filtered": any(filters[name] for name in FILTERS),
         "poll_query": urlencode({name: kept for name, kept in filters.items() if kept and name != "after"}),

@@ -7,9 +7,8 @@ from django.views.decorators.http import require_safe
 from reviewqueue.clock import now
 from reviewqueue.models import GeneratedPost, Member, UpstreamKey, Workspace
 from reviewqueue.rules.money import dollars
-from reviewqueue.services import scopes
 from reviewqueue.services.setup import SCOPES
-from reviewqueue.views import fragments, queue, rows
+from reviewqueue.views import fragments, queue, rows, shell
 
 TO_DECIDE = 3
 
@@ -52,7 +51,7 @@ def everything(member: Member) -> dict:
     done = len(decided)
     real = workspace if not workspace.is_sandbox else real_of(member)
     steps = steps_of(member, real, has_tried=done >= TO_DECIDE)
-    scope = scopes.desk(workspace)
+    around = shell.around(member)
     return {
         "frames": [rows.frames.of(post) for post in samples(member, decided)],
         "done": done,
@@ -61,9 +60,9 @@ def everything(member: Member) -> dict:
         "steps": steps,
         "next_step": next((step for step in steps if not step.is_done and not step.needs), None),
         "steps_done": sum(step.is_done for step in steps),
-        "scope": scope,
+        **around,
         "stamp": int(now().timestamp()),
-        "every": queue.pace_of_polling(scope),
+        "every": queue.pace_of_polling(around["scope"]),
     }
 
 

@@ -120,6 +120,12 @@ def standing(member) -> Scope:
     return desk
 
 
+def around(member) -> dict:
+    """What a page shows of the desk and its shell tells of it, read once."""
+    desk = standing(member)
+    return {"scope": desk, "held": tray(member, desk), "banners": banners(member, desk)}
+
+
 def tray(member, desk: Scope) -> Tray:
     return Tray(holds.of(member) if desk.has_holds else [])
 

@@ -17,9 +17,9 @@ from reviewqueue.models import GeneratedPost, Member, Persona, Source, SourceMed
 from reviewqueue.rules import money
 from reviewqueue.rules.cadence import SPAN_WORDS
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import generating, looks, pricing, scopes, syncing
+from reviewqueue.services import generating, looks, pricing, syncing
 from reviewqueue.services.access import require
-from reviewqueue.views import fragments, links, paging, queue, rows
+from reviewqueue.views import fragments, links, paging, queue, rows, shell
 
 COUNTED = 500  # a count beyond this is shown as “500+”
 HEAD = 120  # of the view's posts, among which a poll looks for pictures that have come
@@ -155,16 +155,16 @@ def query_of(filters: dict) -> str:
 
 def standing(member: Member, filters: dict, ground: Ground, persona: Persona | None) -> dict:
     """What a poll may change: the syncs, the poller itself."""
-    scope = scopes.desk(member.workspace)
+    around = shell.around(member)
     running = syncing.running(member.workspace_id)
     shown = [persona] if persona else list(ground.people.values())
     syncs = [sync_of(member, one, ground, running) for one in shown]
     ended = [source.last_synced_at for source in ground.sources_of(persona) if source.last_synced_at]
     synced_at = max(ended, default=None)
     is_syncing = any(sync["running"] for sync in syncs)
-    moving = scope.pending + scope.generating
+    moving = around["scope"].pending + around["scope"].generating
     return {
-        "scope": scope,
+        **around,
         "syncs": syncs,
         "synced_at": synced_at,
         "is_syncing": is_syncing,
@@ -415,7 +415,7 @@ def made_of(member: Member, post: SourcePost) -> dict:
         "made_mark": ".".join(str(one.number) for one in shown),
         "in_flight": next((one for one in shown if one.desk in ("pending", "generating")), None),
         "reasons": member.workspace.reasons.all(),
-        "version": scopes.version(member.workspace_id),
+        "version": member.desk_version,
         "every": max(0.5, pace(2.0 if post.in_flight else 10.0)),
     }
 
