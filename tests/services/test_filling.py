@@ -24,6 +24,7 @@ def empty(db, prepared, tmp_path):
     shutil.copy(prepared[0] / "sandbox.sqlite3", folder)
     sandbox = Sandbox(folder, media_url=gateway.SANDBOX, speed=1.0)
     gateway.bring(sandbox)
+    sandbox.forget_requests()  # of those who filled it, within this minute perhaps
     yield sandbox
     gateway.bring(None)
 
