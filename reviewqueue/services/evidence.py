@@ -25,6 +25,7 @@ NO_BASELINE = "What it was like before is not known, so it cannot be told."
 TOO_LONG = "A list of the service is too long to be read to its end, so it cannot be told."
 UNREADABLE = "A list of the service has rows that cannot be read, so it cannot be told."
 PAID = "A charge names a post that cannot be seen, so it cannot be told."
+CLOCKS = "The service's clock is so far behind ours that it cannot be told what was made since."
 EARLIER = timedelta(seconds=120)  # by which the service's clock may be behind ours
 
 

@@ -14,11 +14,21 @@ from reviewqueue.models import Operation, OutgoingPost, Workspace
 from reviewqueue.rules.cadence import LOOKS_APART, SETTLING, SETTLING_ACCEPTED, UNKNOWN_LOOKS
 from reviewqueue.rules.states import IN_COMPOSE
 from reviewqueue.services import operations, scopes, watches, wire
-from reviewqueue.services.evidence import EARLIER, EVIDENCE, TOO_LONG, Eyes, Found, NotThere, Unclear
+from reviewqueue.services.evidence import (
+    CLOCKS,
+    EARLIER,
+    EVIDENCE,
+    TOO_LONG,
+    Eyes,
+    Found,
+    NotThere,
+    Unclear,
+)
 from reviewqueue.upstream import errors
 
 REQUESTS_A_PASS = 12
 A_PASS = 50  # operations
+FAR_BEHIND = EARLIER.total_seconds() - 30  # what was made since may look older than the request
 FOUND = "It was found at the service."
 NOT_SHOWN = "The service does not show what would tell:"
 FREE_TO_GO = "A backup was restored. It was looked for at the service and has not been done; it may go on."
@@ -86,6 +96,8 @@ def conclude(operation: Operation, seen: Found | NotThere | Unclear, eyes: Eyes)
     partly = eyes.cut.keys() & eyes.used
     if isinstance(seen, NotThere) and partly:
         seen = Unclear(eyes.cut[partly.pop()])
+    if isinstance(seen, NotThere) and eyes.line.seconds_behind() > FAR_BEHIND:
+        seen = Unclear(CLOCKS)
     if isinstance(seen, Found):
         operations.settle(operation, seen.reply, "find", reason=f"{FOUND} {seen.note}".strip())
         return

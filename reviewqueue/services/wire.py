@@ -7,7 +7,7 @@ from reviewqueue.clock import now, wait
 from reviewqueue.models import UpstreamKey, Workspace
 from reviewqueue.rules import cadence
 from reviewqueue.services import events, rates, scopes
-from reviewqueue.upstream import errors
+from reviewqueue.upstream import errors, exchange
 
 
 @dataclass
@@ -30,11 +30,15 @@ class Wire:
         """Every further attempt is paid for like the first."""
         return rates.grant(self.key.fingerprint, 1, self.klass).given
 
-    def _observe(self, exchange) -> None:
-        self.exchanges.append(exchange)
-        if exchange.rate is not None:
-            rate = exchange.rate
+    def _observe(self, done: exchange.Exchange) -> None:
+        self.exchanges.append(done)
+        if done.rate is not None:
+            rate = done.rate
             rates.learn(self.key.fingerprint, rate.limit, rate.remaining, rate.reset_in_seconds)
+
+    def seconds_behind(self) -> float:
+        """By how much the service's clock is behind ours, by what its answers said here."""
+        return max(map(exchange.seconds_behind, self.exchanges), default=0.0)
 
     def learn(self, error: Exception | None) -> None:
         """What the outcome says of the key and the service; pages show it as a banner."""

@@ -105,6 +105,12 @@ def seconds_until_reset(headers: Mapping[str, str], now: float) -> float | None:
     return float(min(max(seconds, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS))
 
 
+def seconds_behind(exchange: Exchange) -> float:
+    """By how much the service's clock is behind ours at the least, by the answer's Date; 0 without one."""
+    told = _http_date(exchange.headers.get("date", ""))
+    return 0.0 if told is None else exchange.started_at.timestamp() - told
+
+
 def _http_date(text: str) -> float | None:
     try:
         moment = parsedate_to_datetime(text)

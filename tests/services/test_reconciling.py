@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 
 import pytest
@@ -319,6 +320,27 @@ def test_the_services_clock_may_be_two_minutes_behind_ours(oat, seconds, verdict
     source = SimpleNamespace(last_synced_at=operation.sent_at + timedelta(seconds=seconds))
     eyes = SimpleNamespace(sources=lambda persona: [source])
     assert isinstance(evidence.sync(operation, eyes), verdict)
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(80, "absent"), (180, "unknown")])
+def test_a_service_whose_clock_is_far_behind_ours_has_nothing_ruled_out(
+    oat, later, monkeypatch, seconds, state
+):
+    """What was made since would look older than the request; ours may be the one that is ahead."""
+    operation = lost(oat, "generate", "drop_before")
+    observe = wire.Wire._observe
+
+    def dated(line, done):
+        told = format_datetime(done.started_at - timedelta(seconds=seconds), usegmt=True)
+        observe(line, replace(done, headers={**done.headers, "date": told}))
+
+    monkeypatch.setattr(wire.Wire, "_observe", dated)
+    for after in (300, 700, 1900):
+        later(after)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == state, operation.reason
+    assert state == "absent" or "clock" in operation.reason
 
 
 def test_a_list_that_is_not_read_to_its_end_rules_nothing_out(oat, later, monkeypatch):
