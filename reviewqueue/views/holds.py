@@ -66,7 +66,7 @@ def pause(request, hold_id: UUID):
 def linger(request):
     """Somebody is in the tray, or has left it: nothing is sent under their hand."""
     holds.linger(request.member, on=request.POST.get("on") == "1")
-    return fragments.answer(request, fragments.came_from(request, "/") or "/")
+    return fragments.answer(request, "/")  # only a script asks
 
 
 @require_POST
