@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from functools import wraps
 from itertools import pairwise
 
+from django.db.models import Q
+
 from reviewqueue.models import Operation, OutgoingPost
 from reviewqueue.rules.states import GENERATION_ENDED, IN_COMPOSE, REVIEW_ENDED
 from reviewqueue.services import media
@@ -220,12 +222,14 @@ def unlisted_but_paid(operation: Operation, eyes: Eyes, sources: set[str], liste
         if charge.amount_cents < 0 and is_new(operation, charge.created_at)
     ]
     named = dict.fromkeys(one for one in named if one and one not in listed)
-    of_others = operation.workspace.posts.exclude(persona=operation.persona_id)
-    of_others = set(of_others.filter(upstream_id__in=named).values_list("upstream_id", flat=True))
-    seen = [eyes.post(upstream_id) for upstream_id in named if upstream_id not in of_others]
+    is_other = ~Q(persona=operation.persona_id) | Q(made_at__lt=operation.sent_at - EARLIER)
+    known = operation.workspace.posts.filter(is_other, upstream_id__in=named)
+    known = set(known.values_list("upstream_id", flat=True))  # such as an older one that was made anew
+    seen = [eyes.post(upstream_id) for upstream_id in named if upstream_id not in known]
     for post in filter(None, seen):
         is_of_persona = post.persona_id in (None, operation.params["persona_id"])
-        if is_of_persona and post.source_post_id in (None, *sources):
+        is_of_source = post.source_post_id in (None, *sources)
+        if is_of_persona and is_of_source and is_new(operation, post.created_at):
             return post
     return Unclear(PAID) if None in seen else NotThere()
 

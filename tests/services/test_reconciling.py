@@ -189,6 +189,34 @@ def test_what_was_paid_for_another_source_post_is_not_it(oat, later, monkeypatch
     assert operation.state == "absent"
 
 
+@pytest.mark.parametrize("now_is", ["there", "deleted", "there, and never mirrored"])
+def test_what_was_paid_for_an_older_post_is_not_it(oat, later, monkeypatch, now_is):
+    """It was made anew meanwhile; the list is not read as far back as it, or it is deleted by now."""
+    operation = lost(oat, "generate", "drop_before")
+    old = oat.workspace.posts.filter(persona=operation.persona, made_at__lt=now() - timedelta(hours=1))
+    old = old.exclude(upstream_id="").exclude(source_post=operation.source_post).first()
+    without(monkeypatch, old.upstream_id)
+    paid, get = client.Billing.transactions, client.Posts.get
+
+    def charged(*args, **page):
+        told = paid(*args, **page)
+        facts = {"id": "anew", "amount_cents": -320, "created_at": operation.sent_at}
+        charge = replace(told.items[0], generated_post_id=old.upstream_id, **facts)
+        return replace(told, items=(charge, *told.items))
+
+    if now_is == "there, and never mirrored":
+        oat.workspace.posts.filter(pk=old.pk).update(upstream_id="other")
+    monkeypatch.setattr(client.Billing, "transactions", charged)
+    monkeypatch.setattr(client.Posts, "get", lambda *args: replace(get(*args), source_post_id=None))
+    for seconds in (20, 700, 1900):
+        later(seconds)
+        if now_is == "deleted":
+            oat.sandbox.misbehave("404", match=f"GET /api/v1/generated-posts/{old.upstream_id}")
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "absent", operation.reason
+
+
 @pytest.mark.parametrize("kind", ["approve", "send_to_compose"])
 def test_outgoing_posts_that_lack_every_known_one_rule_nothing_out(oat, later, kind):
     operation = lost(oat, kind, "drop_before")
