@@ -109,6 +109,10 @@ class Eyes:
 
         return self.once(name, look)
 
+    def lack(self, name: str, rows: list) -> bool:
+        """Whether nothing of this id is among the rows, which are all that what was looked in holds."""
+        return not self.cut.keys() & self.used and all(row.id != name for row in rows)
+
     def reaches_back(self, rows: list) -> bool:
         """Whether all that follows is too old, if the list goes on in the order that it has shown so far.
 
@@ -450,7 +454,7 @@ def source(operation, eyes):
     if operation.kind == "add_source":
         there = any(row.handle.casefold() == operation.params["handle"].casefold() for row in rows)
     elif operation.kind == "remove_source":
-        there = all(row.id != operation.target for row in rows)
+        there = eyes.lack(operation.target, rows)
     else:
         mode = operation.params["automation_mode"]
         there = any(row.id == operation.target and row.automation_mode == mode for row in rows)
@@ -462,7 +466,7 @@ def target(operation, eyes):
     if operation.kind == "add_target":
         there = any(row.connected_account_id == operation.params["account_id"] for row in rows)
     else:
-        there = all(row.id != operation.params["target_id"] for row in rows)
+        there = eyes.lack(operation.params["target_id"], rows)
     return Found() if there else NotThere()
 
 

@@ -398,6 +398,22 @@ def test_a_list_with_rows_that_cannot_be_read_rules_nothing_out(oat, later, monk
     assert "cannot be read" in operation.reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "listing"), [("remove_source", client.Sources), ("remove_target", client.Targets)]
+)
+def test_what_a_list_cannot_show_does_not_count_as_removed(oat, later, monkeypatch, kind, listing):
+    """A source that publishes without review would go on under the word that it is not followed."""
+    operation, read = lost(oat, kind, "drop_before"), listing.list
+    told = lambda *args, **page: replace(read(*args, **page), items=(), unreadable=1)  # noqa: E731
+    monkeypatch.setattr(listing, "list", told)
+    for seconds in (300, 700, 1900):
+        later(seconds)
+        look(oat)
+    operation.refresh_from_db()
+    assert operation.state == "unknown"
+    assert "cannot be read" in operation.reason
+
+
 IN_ORDER, NEARLY = [1, 2, 3, 4, 5, 6], [2, 1, 3, 4, 5, 6]
 
 
