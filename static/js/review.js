@@ -179,7 +179,7 @@ function paint(one) { // what the server does not know: which item was picked, a
   const veil = $(".veil", one);
   one.dataset.state = veil?.dataset.veil ?? $(".side", one).dataset.state;
   for (const part of $$(".tools", one)) part.inert = Boolean(veil);
-  const isSent = $("[data-busy]", one); // a stage of before it may have come meanwhile
+  const isSent = $("[data-busy][data-decide]", one); // a stage of before it may have come meanwhile
   if (one.dataset.decision && (isSent || one.dataset.state === "held")) impress(one);
 }
 

@@ -340,6 +340,26 @@ def test_a_stage_from_before_the_decision_has_its_mark_all_the_same(visit, stock
     expect(mark).to_have_count(0)
 
 
+def test_a_decision_that_was_taken_back_elsewhere_marks_nothing_any_more(visit, stock):
+    visitor, row = visit(), stock.take(kind="image", accounts=bool)
+    page = open_post(visitor, row)
+    page.keyboard.press("a")
+    expect(here(page)).to_have_attribute("data-state", "held")
+    other = visitor.context.new_page()
+    other.goto(f"{visitor.loupe.address}/review/{row['id']}/")
+    with other.expect_response(re.compile("/holds/.+/undo/")):
+        other.keyboard.press("u")
+    expect(here(page)).to_have_attribute("data-state", "ready")
+    tool = here(page).locator(".tools button:not([data-decide]):visible").first
+    tool.evaluate("""tool => { // while it asks, a new stage comes
+        document.querySelectorAll(".pane-made .wax").forEach(mark => mark.remove());
+        tool.dataset.busy = "1";
+        document.dispatchEvent(new CustomEvent("loupe:settled"));
+        delete tool.dataset.busy;
+    }""")
+    expect(here(page).locator(".pane-made .wax")).to_have_count(0)
+
+
 # How far the words beside the number stand from it, and where all the rest of the bar stands; who else is
 # here is left out, for on a phone that takes room from all.
 BAR = """() => {
