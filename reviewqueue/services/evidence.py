@@ -23,6 +23,7 @@ from reviewqueue.upstream.reelmirror import types
 
 PAGE = 100
 PAGES_AT_MOST = 11  # of one list; with what else an operation needs it fits into one pass
+PAGES_OF_CHARGES = 3  # what was paid for since an operation was sent, if that is minutes ago
 NO_BASELINE = "What it was like before is not known, so it cannot be told."
 TOO_LONG = "A list of the service is too long to be read to its end, so it cannot be told."
 UNREADABLE = "A list of the service has rows that cannot be read, so it cannot be told."
@@ -86,12 +87,12 @@ class Eyes:
 
         return self.once(name, look)
 
-    def all(self, name, read, *, newest: bool = False):
+    def all(self, name, read, *, newest: bool = False, pages: int | None = None):
         """Every row of a list, page by page; `newest`: only what was made lately matters."""
 
         def look():
             rows, offset = [], 0
-            for _ in range(PAGES_AT_MOST):
+            for _ in range(pages or PAGES_AT_MOST):
                 self.spend()
                 page = read(limit=PAGE, offset=offset)
                 rows += page.items
@@ -104,7 +105,7 @@ class Eyes:
                 if newest and self.reaches_back(rows):
                     break
             else:
-                self.cut[name] = TOO_LONG
+                self.cut.setdefault(name, TOO_LONG)
             return rows
 
         return self.once(name, look)
@@ -166,6 +167,16 @@ class Eyes:
     def transactions(self) -> list:
         return self.all("transactions", self.line.api.billing.transactions, newest=True)
 
+    def charges(self) -> list:
+        """The newest transactions, as a second witness. One that does not reach back says nothing: by then a
+        list that lagged has come up, and what it did not show as unfinished has ended.
+        """
+        read = self.line.api.billing.transactions
+        rows = self.all("charges", read, newest=True, pages=PAGES_OF_CHARGES)
+        if self.cut.get("charges") == TOO_LONG:
+            self.used.discard("charges")
+        return rows
+
 
 # ---- generating ------------------------------------------------------------------------------------------
 
@@ -217,7 +228,7 @@ def unlisted_but_paid(operation: Operation, eyes: Eyes, sources: set[str], liste
     witness. NotThere if no charge does, or none may be read; Unclear if it names one that cannot be seen.
     """
     try:
-        charges = eyes.transactions()
+        charges = eyes.charges()
     except (errors.Forbidden, errors.NotFound):
         return NotThere()
     named = [
@@ -226,7 +237,9 @@ def unlisted_but_paid(operation: Operation, eyes: Eyes, sources: set[str], liste
         if charge.amount_cents < 0 and is_new(operation, charge.created_at)
     ]
     named = dict.fromkeys(one for one in named if one and one not in listed)
-    is_other = ~Q(persona=operation.persona_id) | Q(made_at__lt=operation.sent_at - EARLIER)
+    is_older = Q(made_at__lt=operation.sent_at - EARLIER)
+    is_of_another = Q(source_post__isnull=False) & ~Q(source_post__upstream_id__in=sources)
+    is_other = ~Q(persona=operation.persona_id) | is_older | is_of_another
     known = operation.workspace.posts.filter(is_other, upstream_id__in=named)
     known = set(known.values_list("upstream_id", flat=True))  # such as an older one that was made anew
     seen = [eyes.post(upstream_id) for upstream_id in named if upstream_id not in known]

@@ -350,6 +350,31 @@ def test_the_services_clock_may_be_two_minutes_behind_ours(oat, seconds, verdict
     assert isinstance(evidence.sync(operation, eyes), verdict)
 
 
+def test_among_more_charges_than_can_be_read_the_list_of_posts_tells(oat, later, monkeypatch):
+    """Each of many would take a whole pass, and none were ever ruled out."""
+    operation = lost(oat, "generate", "drop_before")
+    read, asked = client.Billing.transactions, []
+
+    def without_end(*args, **page):
+        asked.append(page)
+        return replace(read(*args, **page), count=10_000)
+
+    monkeypatch.setattr(client.Billing, "transactions", without_end)
+    monkeypatch.setattr(reconciling, "EARLIER", timedelta(days=1000))
+    monkeypatch.setattr(evidence, "PAGE", 1)
+    monkeypatch.setattr(evidence, "PAGES_AT_MOST", 100)
+    monkeypatch.setattr(reconciling, "REQUESTS_A_PASS", 100)
+    for seconds in (300, 700, 1900):
+        asked.clear()
+        later(seconds)
+        look(oat)
+        assert len(asked) == evidence.PAGES_OF_CHARGES
+        operation.refresh_from_db()
+        if operation.state == "absent":
+            break
+    assert operation.state == "absent", operation.reason
+
+
 @pytest.mark.parametrize(("seconds", "state"), [(80, "absent"), (180, "unknown")])
 def test_a_service_whose_clock_is_far_behind_ours_has_nothing_ruled_out(
     oat, later, monkeypatch, seconds, state
