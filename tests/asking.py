@@ -118,3 +118,11 @@ def lost(world, kind: str, fault: str, **facts) -> Operation:
 def look(world) -> float | None:
     with committing():
         return reconciling.look(world.wire(), world.workspace)
+
+
+def look_again(world, later, operation, *seconds) -> None:
+    """One look after so many seconds each; then the operation is as it has become."""
+    for after in seconds:
+        later(after)
+        look(world)
+    operation.refresh_from_db()

@@ -16,7 +16,7 @@ from reviewqueue.services import evidence, operations, personas, reconciling, re
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.upstream.reelmirror import client, types
-from tests.asking import ASK, look, lost, source_of
+from tests.asking import ASK, look, look_again, lost, source_of
 from tests.factories import make_operation
 from tests.world import check_counts, committing, nothing_written, token
 
@@ -134,10 +134,7 @@ def test_a_list_that_lags_rules_nothing_out(oat, later, monkeypatch):
     monkeypatch.setattr(
         evidence.Eyes, "posts", lambda eyes, persona: eyes.known.setdefault(("posts", persona), [])
     )
-    for seconds in (300, 700, 1900):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 300, 700, 1900)
     assert operation.state == "unknown"
 
 
@@ -182,10 +179,7 @@ def test_what_was_paid_for_another_source_post_is_not_it(oat, later, monkeypatch
     assert other.pk != operation.source_post_id
     made = oat.wire().api.generation.start(other.upstream_id, operation.params["persona_id"])
     without(monkeypatch, made.generated_post_id)
-    for seconds in (20, 700, 1900):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 20, 700, 1900)
     assert operation.state == "absent"
 
 
@@ -223,10 +217,7 @@ def test_outgoing_posts_that_lack_every_known_one_rule_nothing_out(oat, later, k
     known = OutgoingPost.objects.filter(workspace=oat.workspace)
     assert known.exists()
     known.update(upstream_id=Concat("upstream_id", Value("-not-listed")))
-    for seconds in (300, 700, 1900):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 300, 700, 1900)
     assert operation.state == "unknown"
 
 
@@ -245,10 +236,7 @@ def test_outgoing_posts_listed_by_their_status_rule_nothing_out(oat, later, monk
     undecided = {"outgoing_post_id": None, "review_status": "pending_review"}
     monkeypatch.setattr(client.Outgoing, "list", told)
     monkeypatch.setattr(client.Posts, "get", lambda *args: replace(get(*args), **undecided))
-    for seconds in (300, 700, 1900):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 300, 700, 1900)
     assert operation.state == "unknown"
 
 
@@ -261,10 +249,7 @@ def test_publishing_without_review_counts_as_on_until_a_read_says_otherwise(oat,
     oat.sandbox.behave()
     source.refresh_from_db()
     assert (operation.state, source.automation_mode) == ("unknown", "auto_publish")
-    for seconds in (20, 601, 700):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 20, 601, 700)
     assert operation.state == "absent"
     assert oat.workspace.watches.filter(kind="persona", subject=source.persona_id).exists()
     oat.look("persona", source.persona_id)
@@ -401,10 +386,7 @@ def test_a_list_that_is_not_read_to_its_end_rules_nothing_out(oat, later, monkey
     monkeypatch.setattr(evidence, "PAGE", 1)
     monkeypatch.setattr(evidence, "PAGES_AT_MOST", 2)
     monkeypatch.setattr(reconciling, "EARLIER", timedelta(days=1000))
-    for seconds in (300, 700, 1900):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 300, 700, 1900)
     assert operation.state == "unknown"
     assert "too long" in operation.reason
 
@@ -415,10 +397,7 @@ def test_a_list_with_rows_that_cannot_be_read_rules_nothing_out(oat, later, monk
     read = client.Posts.list
     told = lambda *args, **page: replace(read(*args, **page), unreadable=1)  # noqa: E731
     monkeypatch.setattr(client.Posts, "list", told)
-    for seconds in (300, 700, 1900):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 300, 700, 1900)
     assert operation.state == "unknown"
     assert "cannot be read" in operation.reason
 
@@ -431,10 +410,7 @@ def test_what_a_list_cannot_show_does_not_count_as_removed(oat, later, monkeypat
     operation, read = lost(oat, kind, "drop_before"), listing.list
     told = lambda *args, **page: replace(read(*args, **page), items=(), unreadable=1)  # noqa: E731
     monkeypatch.setattr(listing, "list", told)
-    for seconds in (300, 700, 1900):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 300, 700, 1900)
     assert operation.state == "unknown"
     assert "cannot be read" in operation.reason
 

@@ -11,7 +11,7 @@ from reviewqueue import tasks
 from reviewqueue.models import Instance, Operation, SignInLink
 from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import accounts, clockwork, operations, reconciling, resolving, restoring
-from tests.asking import ASK, look, lost
+from tests.asking import ASK, look, look_again, lost
 from tests.world import committing
 
 MAKING = ("generate", "regenerate_post", "regenerate_item", "voice_convert", "approve", "send_to_compose")
@@ -53,10 +53,7 @@ def test_what_was_done_in_the_lost_time_is_found_and_not_sent_again(oat, later, 
 def test_what_was_not_done_waits_for_a_person_and_is_sent_once(oat, later, kind):
     operation = ASK[kind](oat)
     restoring.after_restore()
-    for seconds in (20, 300, 700):
-        later(seconds)
-        look(oat)
-    operation.refresh_from_db()
+    look_again(oat, later, operation, 20, 300, 700)
     assert operation.state == "blocked"
     assert "it may go on" in operation.reason
     assert oat.effects(kind) == []
