@@ -77,9 +77,24 @@ def manage(env: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+BEGIN = """
+from reviewqueue.models import Workspace
+from reviewqueue.services import filling, wire
+workspace = Workspace.objects.get()
+filling.begin(workspace)
+filling.read(workspace, wire.open_wire(workspace), "posts")
+filling.copy(filling.wanted(workspace))
+"""
+
+
 def prepare(folder: Path, port: int, *arguments: str) -> None:
     """Fill a data folder; the sandbox's links will name the port."""
     manage(environment(folder, port), "prepare", *arguments)
+
+
+def begin(folder: Path, port: int) -> None:
+    """Let what the first visit would set going begin now, so that it does not get into a test's way."""
+    manage(environment(folder, port), "shell", "-v", "0", "-c", BEGIN)
 
 
 class Running:

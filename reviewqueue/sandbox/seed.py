@@ -375,12 +375,14 @@ def fill(sandbox: Sandbox, *, render: bool = True, running: bool = True) -> Seed
     return seeded
 
 
-def start_running(sandbox: Sandbox) -> None:
-    """Begin what waits since `fill`, once: whoever mirrored all the rest has taken a while over it."""
+def start_running(sandbox: Sandbox) -> bool:
+    """Begin what waits since `fill`, once: it is to be seen, whenever somebody comes. Whether any did."""
     with sandbox.world.store.writing() as rows:
-        context = Context(sandbox.world, rows, sandbox.world.clock())
-        Past(context).go_on(json.loads(rows.note("waiting") or "{}"))
-        rows.set_note("waiting", "")
+        waiting = json.loads(rows.note("waiting") or "{}")
+        if waiting:
+            Past(Context(sandbox.world, rows, sandbox.world.clock())).go_on(waiting)
+            rows.set_note("waiting", "")
+        return bool(waiting)
 
 
 def render_clips(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Mirror everything of a workspace once, at its first start, so that the first page is full."""
+"""Mirror everything of a workspace once, at its first start, so that the first page is full and moves."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,7 @@ from django.db import connection
 from reviewqueue import gateway, wake
 from reviewqueue.models import MediaFile, Persona, Workspace
 from reviewqueue.sandbox.seed import start_running
-from reviewqueue.services import media, mirroring, polling, rates, setup, wire
+from reviewqueue.services import media, mirroring, polling, rates, setup, watches, wire
 
 HANDS = 4
 
@@ -20,13 +20,16 @@ def fill(say=lambda text: None) -> Workspace:
         files = wanted(workspace)
         say(f"Copying {len(files)} pictures and videos …")
         copy(files)
-        # What is being made begins only now: the first person is to see it within its usual time.
-        start_running(gateway.sandbox())
-        read(workspace, wire.open_wire(workspace), "posts")
-        copy(wanted(workspace))
         gateway.sandbox().forget_requests()  # else the first person finds the minute used up
         rates.forget(workspace.keys.get().fingerprint)
     return workspace
+
+
+def begin(workspace: Workspace) -> None:
+    """Somebody came: what the sandbox shows being made begins with the first visit, whenever that is."""
+    if workspace.is_sandbox and start_running(gateway.sandbox()):
+        for persona in workspace.personas.all():
+            watches.add(workspace.pk, "posts", persona.pk, soon=True)
 
 
 def mirror(workspace: Workspace) -> None:

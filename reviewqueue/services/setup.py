@@ -89,7 +89,7 @@ def keep_pace() -> None:
 
 
 def make_sandbox() -> Workspace:
-    """The sandbox workspace with its cast and its key; the caller mirrors what it holds and sets it going."""
+    """The sandbox workspace with its cast and its key; the caller mirrors what it holds."""
     sandbox = gateway.sandbox()
     secret = fill(sandbox, running=False).api_key or sandbox.new_key("Loupe")
     with transaction.atomic():

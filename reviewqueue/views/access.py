@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from reviewqueue.models import Member
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import accounts, events
+from reviewqueue.services import accounts, events, filling
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -27,6 +27,7 @@ def enter(request, secret: str):
     place = Member.objects.of_user(user.pk).first()
     if place:
         events.record("signed_in", by=place)
+        filling.begin(place.workspace)
     return redirect("/")
 
 

@@ -23,7 +23,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, DESKTOP
 from tests.browser.traffic import Traffic, without_live
-from tests.running import ROOT, environment, free_port, manage, prepare
+from tests.running import ROOT, begin, environment, free_port, manage, prepare
 
 SCRIPT = Path(__file__).with_name("desk.js")
 PACE = 0.7  # seconds between decisions: faster than people are
@@ -134,6 +134,7 @@ def desk(posts: int):
     with tempfile.TemporaryDirectory(prefix="loupe-desk-") as folder:
         folder, port = Path(folder), free_port()
         prepare(folder, port)
+        begin(folder, port)
         code = f"WANTED = {posts}\n{MULTIPLY}"
         made = json.loads(manage(environment(folder, port), "shell", "-v", "0", "-c", code))
         web = Web(folder, port)

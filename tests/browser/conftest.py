@@ -9,7 +9,7 @@ from playwright.sync_api import Error, Locator, Page, expect, sync_playwright
 
 from tests.missing import missing
 from tests.once import made_once, rendered
-from tests.running import Running, Stock, free_port, prepare
+from tests.running import Running, Stock, begin, free_port, prepare
 
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -63,7 +63,8 @@ def filled(tmp_path_factory):
             (folder / "sandbox").mkdir(parents=True)
             with rendered(tmp_path_factory) as drawn:
                 (folder / "sandbox" / "media").symlink_to(drawn)
-                prepare(folder, free_port())
+                prepare(folder, port := free_port())
+                begin(folder, port)
     return folder, free_port()
 
 

@@ -157,8 +157,8 @@ def test_what_would_be_running_can_wait(tmp_path):
 
     assert len(running()) == 1
     clock.advance(60)
-    start_running(sandbox)
-    start_running(sandbox)
+    assert start_running(sandbox)
+    assert not start_running(sandbox)
     assert len(running()) == 5
     begun = sorted(clock() - datetime.fromisoformat(post["created_at"]).timestamp() for post in running())
     assert begun[3] < 15

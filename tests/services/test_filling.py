@@ -11,9 +11,9 @@ from reviewqueue.clock import now
 from reviewqueue.models import Event, MediaFile, Operation, RateBudget, User, Workspace
 from reviewqueue.rules import roles
 from reviewqueue.sandbox.app import Sandbox
-from reviewqueue.services import filling, media, polling, rates, setup, watches, wire
+from reviewqueue.services import accounts, filling, media, polling, rates, setup, watches, wire
 from tests import scripted
-from tests.world import check_counts, only_postgresql
+from tests.world import Clock, check_counts, only_postgresql
 
 
 @pytest.fixture
@@ -43,6 +43,33 @@ def test_the_first_person_finds_the_minute_unused(empty, monkeypatch):
     assert rates.used_share(workspace.keys.get().fingerprint) == 0
     with empty.world.store.reading() as rows:
         assert not rows.all("SELECT * FROM windows")
+
+
+def test_what_is_made_while_one_looks_on_begins_with_the_first_visit(db, client, tmp_path, monkeypatch):
+    """Whoever opens the link an hour later finds as much being made as whoever opens it at once."""
+    clock = Clock()
+    gateway.bring(Sandbox(tmp_path, media_url=gateway.SANDBOX, speed=1.0, clock=clock))
+    monkeypatch.setattr(filling, "copy", lambda files: None)
+    workspace = filling.fill()
+    posts, before = workspace.posts, workspace.posts.count()
+    clock.advance(3600)
+    visit(client)
+    soon = workspace.watches.filter(kind="posts", poll_at__lte=now()).values_list("pk", flat=True)
+    assert len(soon) == workspace.personas.count()
+    for pk in soon:
+        polling.look(pk)
+    new = posts.order_by("-made_at")[: posts.count() - before]
+    assert Counter(post.desk for post in new) == {"pending": 1, "generating": 3}
+    check_counts(workspace)
+    visit(client)  # again: it has begun already
+    for persona in workspace.personas.all():
+        polling.look(watches.add(workspace.pk, "posts", persona.pk, soon=True).pk)
+    assert posts.count() == before + 4
+    gateway.bring(None)
+
+
+def visit(client) -> None:
+    assert client.post(f"/enter/{accounts.make_link(setup.somebody_to_greet())}/").status_code == 302
 
 
 def test_the_first_page_is_full(filled):
