@@ -5,7 +5,7 @@ import secrets
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.db import transaction
-from django.db.models import UUIDField
+from django.db.models import QuerySet, UUIDField
 
 from reviewqueue.clock import now
 from reviewqueue.models import Member, SignInLink, User, Workspace
@@ -24,22 +24,37 @@ class Adapter(DefaultAccountAdapter):
 def make_link(user: User) -> str:
     """A secret that signs this person in once within half an hour. Only its hash is kept."""
     secret = secrets.token_urlsafe(24)
-    SignInLink.objects.create(user=user, digest=hashlib.sha256(secret.encode()).hexdigest())
+    SignInLink.objects.create(user=user, digest=_digest(secret))
     return secret
+
+
+SPENT = "This link was used already or is older than 30 minutes. Start Loupe again for a new one."
+
+
+def owner_of_link(secret: str) -> User:
+    """The person the link was made for. Raises NotAllowed if it was used, is too old, or never was."""
+    link = _fresh(secret).select_related("user").first()
+    if link is None:
+        raise NotAllowed(SPENT)
+    return link.user
 
 
 @transaction.atomic
 def use_link(secret: str) -> User:
-    """The person the link was made for. Raises NotAllowed if it was used, is too old, or never was."""
-    digest = hashlib.sha256(secret.encode()).hexdigest()
-    fresh = SignInLink.objects.filter(digest=digest, used_at=None, created_at__gte=now() - SignInLink.LASTS)
+    """The same, and nobody can use the link again. Raises NotAllowed."""
+    if not _fresh(secret).update(used_at=now()):
+        raise NotAllowed(SPENT)
+    return SignInLink.objects.select_related("user").get(digest=_digest(secret)).user
+
+
+def _fresh(secret: str) -> QuerySet[SignInLink]:
+    fresh = SignInLink.objects.filter(used_at=None, created_at__gte=now() - SignInLink.LASTS)
     # Not by a join: then the database would not look at `used_at` again after waiting for another writer.
-    fresh = fresh.filter(user__in=User.objects.filter(is_active=True))
-    if not fresh.update(used_at=now()):
-        raise NotAllowed(
-            "This link was used already or is older than 30 minutes. Start Loupe again for a new one."
-        )
-    return SignInLink.objects.select_related("user").get(digest=digest).user
+    return fresh.filter(digest=_digest(secret), user__in=User.objects.filter(is_active=True))
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def cast_of(workspace: Workspace) -> list[Member]:

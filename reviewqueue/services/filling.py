@@ -26,7 +26,7 @@ def fill(say=lambda text: None) -> Workspace:
 
 
 def begin(workspace: Workspace) -> None:
-    """Somebody came: what the sandbox shows being made begins with the first visit, whenever that is."""
+    """Somebody comes: what the sandbox shows being made begins with the first visit, whenever that is."""
     if workspace.is_sandbox and start_running(gateway.sandbox()):
         for persona in workspace.personas.all():
             watches.add(workspace.pk, "posts", persona.pk, soon=True)

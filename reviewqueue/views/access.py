@@ -17,17 +17,19 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 @require_http_methods(["GET", "POST"])
 def enter(request, secret: str):
     """The printed link. A GET only shows a button: a preview of the link must not use it up."""
-    if request.method == "GET":
-        return render(request, "account/enter.html", {"secret": secret})
+    find = accounts.use_link if request.method == "POST" else accounts.owner_of_link
     try:
-        user = accounts.use_link(secret)
+        user = find(secret)
     except NotAllowed as error:
         return render(request, "account/enter.html", {"refusal": str(error)}, status=409)
-    login(request, user, backend=BACKEND)
     place = Member.objects.of_user(user.pk).first()
     if place:
-        events.record("signed_in", by=place)
         filling.begin(place.workspace)
+    if request.method == "GET":
+        return render(request, "account/enter.html")
+    login(request, user, backend=BACKEND)
+    if place:
+        events.record("signed_in", by=place)
     return redirect("/")
 
 

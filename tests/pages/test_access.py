@@ -11,7 +11,9 @@ def test_the_link_signs_in_once_and_a_look_at_it_does_not_use_it_up(client, ana)
     assert client.post(f"/enter/{secret}/").status_code == 302
     assert client.get("/").status_code == 200
     client.logout()
-    assert client.post(f"/enter/{secret}/").status_code == 409
+    for spent in (client.get(f"/enter/{secret}/"), client.post(f"/enter/{secret}/")):
+        assert spent.status_code == 409
+        assert "used already" in spent.content.decode()
     assert secret not in str(list(SignInLink.objects.values()))
 
 
