@@ -56,16 +56,15 @@ class Unclear:
 class Eyes:
     """Reads of one pass under one key, each made once. `spend()` takes a request from the key's minute.
 
-    `since`: nothing that was made before it is evidence for what is looked for.
+    `since`: nothing that was made before it is evidence for the operation at hand.
     """
 
     line: object
     spend: Callable
-    since: datetime
-    claimed: set[str] = field(
-        default_factory=set
-    )  # ids that an operation of this pass was found to have made
+    since: datetime | None = None
+    claimed: set[str] = field(default_factory=set)  # what an operation of this pass was found to have made
     known: dict = field(default_factory=dict)
+    places: dict = field(default_factory=dict)  # of each list: where to read on (None: ended), pages turned
     cut: dict = field(default_factory=dict)  # lists that do not show all they hold, and why
     used: set = field(default_factory=set)  # what the operation at hand was looked for in
 
@@ -88,27 +87,25 @@ class Eyes:
         return self.once(name, look)
 
     def all(self, name, read, *, newest: bool = False, pages: int | None = None):
-        """Every row of a list, page by page; `newest`: only what was made lately matters."""
-
-        def look():
-            rows, offset = [], 0
-            for _ in range(pages or PAGES_AT_MOST):
-                self.spend()
-                page = read(limit=PAGE, offset=offset)
-                rows += page.items
-                if page.unreadable:
-                    self.cut[name] = UNREADABLE
-                got = len(page.items) + page.unreadable
-                offset += got
-                if not got or (got < PAGE if page.count is None else offset >= page.count):
-                    break
-                if newest and self.reaches_back(rows):
-                    break
-            else:
+        """Every row of a list, page by page; `newest`: only what was made since matters. Whoever has to see
+        further back goes on where the one before left off.
+        """
+        self.used.add(name)
+        rows, offset, turned = self.known.get(name, []), *self.places.get(name, (0, 0))
+        while offset is not None and not (newest and self.reaches_back(rows)):
+            if turned == (pages or PAGES_AT_MOST):
                 self.cut.setdefault(name, TOO_LONG)
-            return rows
-
-        return self.once(name, look)
+                break
+            self.spend()
+            page = read(limit=PAGE, offset=offset)
+            if page.unreadable:
+                self.cut[name] = UNREADABLE
+            got = len(page.items) + page.unreadable
+            rows, offset, turned = [*rows, *page.items], offset + got, turned + 1
+            if not got or (got < PAGE if page.count is None else offset >= page.count):
+                offset = None
+            self.known[name], self.places[name] = rows, (offset, turned)
+        return rows
 
     def lack(self, name: str, rows: list) -> bool:
         """Whether nothing of this id is among the rows, which are all that what was looked in holds."""
@@ -123,6 +120,11 @@ class Eyes:
         if not moments or None in moments or moments[-1] >= self.since:
             return False
         return all(newer >= older for newer, older in pairwise(moments))
+
+    def turn_to(self, operation: Operation) -> None:
+        """The operation at hand is this one now."""
+        self.used.clear()
+        self.since = operation.sent_at - EARLIER
 
     # ---- what there is to see --------------------------------------------------------------
 
@@ -156,10 +158,12 @@ class Eyes:
 
     def outgoing(self) -> list | None:
         """Outgoing posts; None where the (inferred) list does not exist or may not be read."""
-        try:
-            return self.all("outgoing", self.line.api.outgoing.list, newest=True)
-        except (errors.NotFound, errors.Forbidden):
-            return self.once("outgoing", lambda: None)
+        if self.known.get("outgoing", ()) is not None:
+            try:
+                return self.all("outgoing", self.line.api.outgoing.list, newest=True)
+            except (errors.NotFound, errors.Forbidden):
+                self.known["outgoing"] = None
+        return None
 
     def balance(self):
         return self.one("balance", self.line.api.billing.balance)

@@ -40,12 +40,10 @@ def look(line: "wire.Wire", workspace: Workspace) -> float | None:
     next look, None when there is nothing left to look for. Raises NoRoom, and the errors of the tree that say
     something of the key or of the service as a whole; what was concluded until then stays.
     """
-    operations_due = due(workspace)
-    earliest = min((one.sent_at for one in operations_due), default=now())
     purse = Purse(line)
-    eyes = Eyes(line, purse.spend, earliest - EARLIER)
-    for place, operation in enumerate(operations_due):
-        eyes.used.clear()
+    eyes = Eyes(line, purse.spend)
+    for place, operation in enumerate(due(workspace)):  # each looks a little further back
+        eyes.turn_to(operation)
         try:
             conclude(operation, EVIDENCE[operation.kind](operation, eyes), eyes)
         except wire.NoRoom:

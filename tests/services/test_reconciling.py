@@ -15,6 +15,7 @@ from reviewqueue.rules.states import IN_COMPOSE, NotAllowed
 from reviewqueue.services import evidence, operations, personas, reconciling, resolving, wire
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.services.kinds import KINDS
+from reviewqueue.upstream import errors
 from reviewqueue.upstream.reelmirror import client, types
 from tests.asking import ASK, look, look_again, lost, source_of
 from tests.factories import make_operation
@@ -345,7 +346,7 @@ def test_among_more_charges_than_can_be_read_the_list_of_posts_tells(oat, later,
         return replace(read(*args, **page), count=10_000)
 
     monkeypatch.setattr(client.Billing, "transactions", without_end)
-    monkeypatch.setattr(reconciling, "EARLIER", timedelta(days=1000))
+    monkeypatch.setattr(evidence, "EARLIER", timedelta(days=1000))
     monkeypatch.setattr(evidence, "PAGE", 1)
     monkeypatch.setattr(evidence, "PAGES_AT_MOST", 100)
     monkeypatch.setattr(reconciling, "REQUESTS_A_PASS", 100)
@@ -385,7 +386,7 @@ def test_a_list_that_is_not_read_to_its_end_rules_nothing_out(oat, later, monkey
     operation = lost(oat, "generate", "drop_before")
     monkeypatch.setattr(evidence, "PAGE", 1)
     monkeypatch.setattr(evidence, "PAGES_AT_MOST", 2)
-    monkeypatch.setattr(reconciling, "EARLIER", timedelta(days=1000))
+    monkeypatch.setattr(evidence, "EARLIER", timedelta(days=1000))
     look_again(oat, later, operation, 300, 700, 1900)
     assert operation.state == "unknown"
     assert "too long" in operation.reason
@@ -437,6 +438,48 @@ def test_a_list_is_read_as_far_back_as_matters_if_it_stands_in_order(hours, page
     eyes.all("what is new", read, newest=True)
     assert len(spent) == 3 + pages
     assert not eyes.cut
+
+
+def test_what_was_sent_earlier_is_looked_for_where_the_later_one_left_off(monkeypatch):
+    """The latest is looked for first; else one that is days old would have each pass read days for all."""
+    at = now()
+    rows = [SimpleNamespace(id=hours, created_at=at - timedelta(hours=hours)) for hours in range(1, 9)]
+    asked = []
+    monkeypatch.setattr(evidence, "PAGE", 2)
+    eyes = evidence.Eyes(None, lambda: None)
+
+    def read(limit, offset):
+        asked.append(offset)
+        return types.Page(tuple(rows[offset : offset + limit]), count=8)
+
+    def seen(hours):
+        eyes.turn_to(SimpleNamespace(sent_at=at - timedelta(hours=hours)))
+        return [row.id for row in eyes.all("what is new", read, newest=True, pages=3)]
+
+    assert (seen(0.5), asked) == ([1, 2], [0])
+    assert (seen(1.5), asked) == ([1, 2], [0])
+    assert (seen(3.5), asked) == ([1, 2, 3, 4], [0, 2])
+    assert not eyes.cut
+    assert (seen(7.5), asked) == ([1, 2, 3, 4, 5, 6], [0, 2, 4])
+    assert eyes.cut == {"what is new": evidence.TOO_LONG}
+    assert eyes.lack(9, rows) is False
+
+
+def test_outgoing_posts_that_may_not_be_read_stay_so_for_the_next_operation(monkeypatch):
+    """Not an empty list, nor the page that was still given: either would rule an approval out."""
+    pages = iter([types.Page((SimpleNamespace(id="out_1", created_at=None),), count=2)])
+
+    def read(limit, offset):
+        try:
+            return next(pages)
+        except StopIteration:
+            raise errors.Forbidden("not any more", status=403) from None
+
+    line = SimpleNamespace(api=SimpleNamespace(outgoing=SimpleNamespace(list=read)))
+    eyes = evidence.Eyes(line, lambda: None)
+    for _ in range(2):
+        eyes.turn_to(SimpleNamespace(sent_at=now()))
+        assert eyes.outgoing() is None
 
 
 def test_what_takes_more_than_a_pass_does_not_hold_up_the_others(oat, later, monkeypatch):
