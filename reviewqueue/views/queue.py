@@ -1,5 +1,6 @@
 """The review queue: what waits for a decision, and what is on its way."""
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache, partial
 from itertools import cycle, islice, pairwise
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import (
     Case,
     CharField,
@@ -72,9 +74,8 @@ def setup_left(member: Member, scope: Scope) -> str:
 
 
 def page_of(member: Member, filters: dict) -> dict:
-    lines = beside_of(member) if filters["tab"] == "ready" else Beside()
-    now_standing, own_pace = standing(member, filters, lines.cards), pace_of(lines.decided_at)
-    listing = listed(member, filters)
+    found, listing = everything(member, filters)
+    now_standing, own_pace = standing(member, filters, cards_of(found)), pace_of(found["decided"])
     frames = rows.frames.of_all(listing.rows, partial(whole, member))
     return {
         "filters": filters,
@@ -84,7 +85,7 @@ def page_of(member: Member, filters: dict) -> dict:
         "after": listing.after,
         "after_query": query_of({**filters, "after": listing.after}),
         "shown": len(listing.rows),
-        **choices(member, filters),
+        **choices_among(found, filters),
         **now_standing,
         "is_clear": not (listing.rows or now_standing["is_filtered"]) and filters["tab"] == "ready",
         "pace": own_pace,
@@ -222,21 +223,41 @@ def aged(posts, span: str, member: Member):
     return posts
 
 
-def listed(member: Member, filters: dict) -> paging.Shown:
-    """The posts of the view, one page of them: what it takes to find them rendered, and to go on."""
+def everything(member: Member, filters: dict) -> tuple[dict, paging.Shown]:
+    """What stands beside the posts, by its kind, and a page of the posts: what it takes to find them
+    rendered, and to go on. Of what is ready and stands in an index both come by one query.
+    """
+    is_ready = filters["tab"] == "ready"
+    if not is_indexed(filters):
+        return found_by(_both if is_ready else _offered, member, filters), walked(member, filters)
+    newest_first, place = filters["order"] == "newest", paging.read_cursor(filters["after"])
+    named = tuple(name for name in GIVEN if filters[name])
+    view = newest_first, named, bool(place)
+    at, pk = place or (None, None)
+    values = {name: filters[name] for name in named} | {"at": at, "pk": pk}
+    if is_ready:
+        found = found_by(_ready(*view), member, filters, **values)
+        listed = sorted(found["listed"], key=attrgetter("at", "pk"), reverse=newest_first)
+    else:
+        found = found_by(_offered, member, filters)
+        listed = _listing(filters["tab"], *view)(workspace=member.workspace_id, **values)
+    return found, paging.cut(listed, "at")
+
+
+def is_indexed(filters: dict) -> bool:
+    """Whether the posts of the view stand in an index in their order."""
+    is_walked = filters["order"] == "persona" or filters["tab"] == "decided"
+    return not (is_walked or filters["q"] or filters["age"])
+
+
+def walked(member: Member, filters: dict) -> paging.Shown:
+    """A page of a view that no index holds as it is."""
     order = order_of(member, filters)
     if filters["order"] == "persona":
         posts = matching(member, filters).values_list("pk", "version", order.column, "persona_id", named=True)
         return order.page(posts, filters["after"])
-    column, newest_first, place = order.column, order.newest_first, paging.read_cursor(filters["after"])
-    if filters["q"] or filters["age"] or filters["tab"] == "decided":
-        posts = matching(member, filters).values_list("pk", "version", column, named=True)
-        return paging.cut(list(paging.behind(posts, column, place, newest_first=newest_first)), column)
-    named = tuple(name for name in GIVEN if filters[name])
-    at, pk = place or (None, None)
-    values = {name: filters[name] for name in named} | {"at": at, "pk": pk}
-    found = _listing(filters["tab"], newest_first, named, bool(place))
-    return paging.cut(found(workspace=member.workspace_id, **values), column)
+    posts = matching(member, filters).values_list("pk", "version", order.column, named=True)
+    return paging.shown(posts, order.column, newest_first=order.newest_first, after=filters["after"])
 
 
 def order_of(member: Member, filters: dict) -> ordering.ByTime:
@@ -254,19 +275,25 @@ GIVEN = {
 BEHIND = (Given("at", DateTimeField()), Given("pk", UUIDField()))
 
 
-@cache
-def _listing(tab: str, newest_first: bool, named: tuple[str, ...], is_behind: bool) -> Prepared:
+def indexed(tab: str, newest_first: bool, named: tuple[str, ...], is_behind: bool):
     """A page of a tab, narrowed by the filters that are `named`."""
     filters = dict.fromkeys(FILTERS, "") | {"tab": tab} | {name: GIVEN[name] for name in named}
     place = BEHIND if is_behind else None
+    return paging.behind(matching(ANYBODY, filters), "made_at", place, newest_first=newest_first)
+
+
+@cache
+def _listing(*view) -> Prepared:
     return Prepared(
-        lambda: paging.behind(
-            matching(ANYBODY, filters).values_list("pk", "version", "made_at", named=True),
-            "made_at",
-            place,
-            newest_first=newest_first,
-        )
+        lambda: indexed(*view).annotate(at=F("made_at")).values_list("pk", "version", "at", named=True)
     )
+
+
+@cache
+def _ready(*view) -> Prepared:
+    """With all that stands beside it."""
+    listed = {"number": F("version"), "at": F("made_at")}
+    return Prepared(lambda: together(few(indexed("ready", *view), "listed", **listed), *beside(), *offered()))
 
 
 AT_ONCE = paging.FRAMES
@@ -296,50 +323,92 @@ def search(text: str) -> Q:
 
 
 class Line(NamedTuple):
-    pk: UUID
-    version: int
-    at: datetime
+    """What the queries of a page are united by: each kind of thing fills the columns that it needs."""
+
+    pk: UUID | None
+    number: int
+    at: datetime | None
     looked_at: datetime | None
+    text: str
+
+    @property
+    def version(self) -> int:
+        return self.number
 
 
-class Beside(NamedTuple):
-    """What stands beside the posts that are ready."""
+COLUMNS = {
+    "pk_told": Cast(None, UUIDField()),
+    "number_told": Value(0, IntegerField()),
+    "at_told": Cast(None, DateTimeField()),
+    "looked_told": Cast(None, DateTimeField()),
+    "text_told": Value("", CharField()),
+}
 
-    cards: list = []  # of what is being made, oldest first, then of what went wrong
-    decided_at: list[datetime] = []  # the member's last decisions, newest first
+
+def lines(rows, what: str, **told):
+    told = {f"{name}_told": column for name, column in told.items()}
+    return rows.annotate(what=Value(what), **(COLUMNS | told)).values_list("what", *COLUMNS)
 
 
-def beside():
-    """A few of each in one query. A list is found first and its rows are taken by their keys then, as SQLite
-    cuts no list within a union."""
+def few(rows, what: str, **told):
+    """Of a list that is cut. Where a union takes no such list it is found first, its rows by their keys."""
+    if not connection.features.supports_slicing_ordering_in_compound:
+        rows = rows.model.objects.filter(pk__in=rows.values("pk")).order_by()
+    return lines(rows, what, pk=F("pk"), **told)
+
+
+def beside() -> list:
+    """What is being made, what went wrong and what the member decided last: a few of each."""
     posts = GeneratedPost.objects.visible_to(ANYBODY)
     decided = Decision.objects.filter(by_id=ANYBODY.pk, item=None, at__gte=Given("since", DateTimeField()))
-
-    def lines(found, what: str, at: str, **missing):
-        told = {"what": Value(what), "since": F(at), "told": F("version"), "looked": F("looked_at")} | missing
-        rows = found.model.objects.filter(pk__in=found.values("pk")).order_by().annotate(**told)
-        return rows.values_list("what", "pk", "told", "since", "looked")
-
+    post = {"number": F("version"), "looked": F("looked_at")}
     making = posts.in_flight().order_by("asked_at")[:IN_FLIGHT_SHOWN]
     troubled = posts.open().on_tab("attention").order_by("-made_at")[:TROUBLES_SHOWN]
-    decided = decided.order_by("-at")[:DECISIONS_TIMED]
-    missing = {"told": Value(0), "looked": Cast(None, DateTimeField())}
-    return lines(making, "making", "asked_at").union(
-        lines(troubled, "troubled", "made_at"), lines(decided, "decided", "at", **missing), all=True
-    )
+    return [
+        few(making, "making", at=F("asked_at"), **post),
+        few(troubled, "troubled", at=F("made_at"), **post),
+        few(decided.order_by("-at")[:DECISIONS_TIMED], "decided", at=F("at")),
+    ]
 
 
-_beside = Prepared(beside)
+def offered() -> list:
+    """The names of personas, the handles of sources, the reasons for rejecting, and of the saved views that
+    these filters are one's own before another's.
+    """
+    reasons = Reason.objects.filter(workspace_id=ANYBODY.workspace_id)
+    whose = Case(When(owner_id=ANYBODY.pk, then=0), default=1)
+    named = SavedView.objects.visible_to(ANYBODY).filter(query=Given("query", CharField()))
+    return [
+        lines(Persona.objects.visible_to(ANYBODY).order_by(), "persona", pk=F("pk"), text=F("name")),
+        lines(Source.objects.visible_to(ANYBODY).order_by(), "handle", text=F("handle")).distinct(),
+        lines(reasons.order_by(), "reason", number=F("position"), text=F("text")),
+        lines(named.order_by(), "view", number=whose, text=F("name")),
+    ]
 
 
-def beside_of(member: Member) -> Beside:
-    found = {"making": [], "troubled": [], "decided": []}
-    rows = _beside(workspace=member.workspace_id, member=member.pk, since=now() - timedelta(hours=8))
-    for what, *line in rows:
+def together(first, *others):
+    """In no order: SQLite would sort each part by itself."""
+    return first.union(*others, all=True)
+
+
+_beside = Prepared(lambda: together(*beside()))
+_offered = Prepared(lambda: together(*offered()))
+_both = Prepared(lambda: together(*beside(), *offered()))
+
+
+def found_by(asked: Prepared, member: Member, filters: dict, **values) -> dict[str, list[Line]]:
+    """The lines of each kind, by one query."""
+    values |= {"since": now() - timedelta(hours=8), "query": query_of({**filters, "after": ""})}
+    found: dict[str, list[Line]] = defaultdict(list)
+    for what, *line in asked(workspace=member.workspace_id, member=member.pk, **values):
         found[what].append(Line(*line))
-    for lines in found.values():
-        lines.sort(key=attrgetter("at"), reverse=True)
-    return Beside(found["making"][::-1] + found["troubled"], [line.at for line in found["decided"]])
+    return found
+
+
+def cards_of(found: dict[str, list[Line]]) -> list[Line]:
+    """What is being made, oldest first, then the latest of what went wrong."""
+    troubled = sorted(found.get("troubled", ()), key=attrgetter("at"), reverse=True)
+    return sorted(found.get("making", ()), key=attrgetter("at")) + troubled
 
 
 def line_of(member: Member, scope: Scope) -> list:
@@ -365,43 +434,27 @@ def first_within(member: Member) -> str:
     return "a minute" if soonest <= 60 else f"{ceil(soonest / 60)} minutes"
 
 
-def offered():
-    """The names of personas, the handles of sources, the reasons for rejecting, and of the saved views that
-    these filters are one's own before another's, in one query."""
-    none, first = Cast(None, UUIDField()), Value(0, IntegerField())
-
-    def lines(rows, what: str, text: str, pk=none, place=first):
-        rows = rows.order_by().annotate(what=Value(what), key=pk, place=place, text_shown=F(text))
-        return rows.values_list("what", "key", "place", "text_shown")
-
-    personas = lines(Persona.objects.visible_to(ANYBODY), "persona", "name", pk=F("pk"))
-    handles = lines(Source.objects.visible_to(ANYBODY), "handle", "handle").distinct()
-    reasons = Reason.objects.filter(workspace_id=ANYBODY.workspace_id)
-    reasons = lines(reasons, "reason", "text", place=F("position"))
-    whose = Case(When(owner_id=ANYBODY.pk, then=0), default=1)
-    named = SavedView.objects.visible_to(ANYBODY).filter(query=Given("query", CharField()))
-    named = lines(named, "view", "name", place=whose)
-    return personas.union(handles, reasons, named, all=True).order_by("what", "place", "text_shown")
-
-
-_offered = Prepared(offered)
-
-
 def choices(member: Member, filters: dict) -> dict:
+    return choices_among(found_by(_offered, member, filters), filters)
+
+
+def choices_among(found: dict[str, list[Line]], filters: dict) -> dict:
     """What the filters and the dialog under Reject offer, and what these filters are called."""
-    found = {"persona": [], "handle": [], "reason": [], "view": []}
-    query = query_of({**filters, "after": ""})
-    for what, pk, _, text in _offered(workspace=member.workspace_id, member=member.pk, query=query):
-        found[what].append((pk, text) if what == "persona" else text)
-    chosen = filters["persona"]
+    offers = {what: sorted(found[what], key=by_name) for what in ("persona", "handle", "reason", "view")}
+    chosen, personas = filters["persona"], tuple((line.pk, line.text) for line in offers["persona"])
     return {
-        "personas": tuple(found["persona"]),
-        "handles": tuple(found["handle"]),
-        "reasons": found["reason"],
+        "personas": personas,
+        "handles": tuple(line.text for line in offers["handle"]),
+        "reasons": [line.text for line in offers["reason"]],
         "ages": AGES,
-        "view_name": found["view"][0] if found["view"] else "",
-        "is_persona_gone": bool(chosen) and chosen not in {pk for pk, _ in found["persona"]},
+        "view_name": offers["view"][0].text if offers["view"] else "",
+        "is_persona_gone": bool(chosen) and chosen not in {pk for pk, _ in personas},
     }
+
+
+def by_name(line: Line) -> tuple:
+    """In the order that was given them, and by name within it."""
+    return line.number, line.text.casefold()
 
 
 def today(member: Member):
@@ -416,9 +469,10 @@ def zone_of(member: Member):
     return ZoneInfo(member.workspace.time_zone)
 
 
-def pace_of(decided_at: list[datetime]) -> float | None:
+def pace_of(decided: list[Line]) -> float | None:
     """The member's own seconds a decision; None until there are four in a row."""
-    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(decided_at)]
+    moments = sorted((line.at for line in decided), reverse=True)
+    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(moments)]
     gaps = [gap for gap in gaps if gap < 300]
     return sum(gaps) / len(gaps) if len(gaps) >= 3 else None
 
@@ -440,11 +494,11 @@ def live_queue(request):
     if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     filters = filters_of(request)
-    lines = beside_of(member) if filters["tab"] == "ready" else Beside()
+    found = found_by(_beside, member, filters) if filters["tab"] == "ready" else {}
     context = {
         "filters": filters,
         "query": query_of(filters),
-        **standing(member, filters, lines.cards),
+        **standing(member, filters, cards_of(found)),
         "changes": [rows.frames.of(post) for post in changed_since(member, request.GET.get("t", ""))],
         "loaded": request.GET.get("loaded", ""),
         "is_clear": request.GET.get("clear") == "1",

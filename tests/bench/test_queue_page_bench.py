@@ -13,7 +13,7 @@ from tests.bench.stages import KINDS, stages
 from tests.missing import missing
 
 SIZES = (1000, 5000)
-PAGE = 6  # queries of the page, session and member included
+PAGE = 4  # queries of the page, session and member included
 POLL = 2  # … of an unchanged poll: the session, the member with the desk's version
 
 
@@ -75,7 +75,7 @@ def test_a_page_walks_an_index_in_its_order_at_any_depth(desks, which):
     ]
     plan = queue_page.plan(desk.stage, statement)
     assert re.search(r"posts_ready(_by_persona)?\b", plan), plan
-    assert not re.search(r"TEMP B-TREE|\bSort\b|Seq Scan|SCAN reviewqueue", plan), plan
+    assert not re.search(r"FOR ORDER BY|\bSort\b|(Seq Scan on|SCAN) reviewqueue_generatedpost", plan), plan
     if "deep" in which:
         assert re.search(r"\(made_at,id\)>\(|ROW\(made_at, id\) > ", plan), plan
 
@@ -91,14 +91,14 @@ def test_a_plan_for_any_value_walks_the_same_index(desks):
         cursor.execute("SET enable_sort = off")  # as if there were too many rows
         cursor.execute(
             "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement LIKE %s",
-            [f"%LIMIT {queue_page.ROWS}"],
+            [f"%LIMIT {queue_page.ROWS})%"],
         )
         kept = cursor.fetchall()
         for name, places in kept:
             cursor.execute(f"EXPLAIN EXECUTE {name}({', '.join(['NULL'] * places)})")
             plan = "\n".join(row[0] for row in cursor.fetchall())
             assert re.search(r"using posts_ready(_by_persona)?\b", plan), plan
-            assert "Sort" not in plan, plan
+            assert "Sort Key: reviewqueue_generatedpost" not in plan, plan
         cursor.execute("RESET plan_cache_mode; RESET enable_sort")
     assert len(kept) == len(desk.pages)
 
