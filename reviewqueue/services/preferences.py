@@ -6,7 +6,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from reviewqueue.clock import now
-from reviewqueue.models import Member, PriceList, Reason, User
+from reviewqueue.models import Member, PriceList, Reason, User, Workspace
+from reviewqueue.models.base import held
 from reviewqueue.services import events
 from reviewqueue.services.access import require
 
@@ -89,6 +90,7 @@ def own_work_in_words(allowed: bool) -> str:
 def set_reasons(texts: list[str], *, by: Member) -> None:
     """The short list under Reject, in order. Reasons already given keep their words. Raises NotPermitted."""
     require(by, "policy.change")
+    held(Workspace.objects.filter(pk=by.workspace_id)).get()  # or two at once leave both lists
     reasons = by.workspace.reasons
     if list(reasons.values_list("text", flat=True)) == texts:
         return

@@ -5,7 +5,7 @@ import pytest
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, Hold, Operation, Workspace
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import generating, holds, mirroring, operations, pricing, reviewing
+from reviewqueue.services import generating, holds, mirroring, operations, preferences, pricing, reviewing
 from reviewqueue.services.access import AlreadyOpen, Stale
 from reviewqueue.upstream.reelmirror import types
 from tests import factories, scripted
@@ -204,3 +204,10 @@ def test_deciding_reading_and_taking_back_go_on_side_by_side(team, persona):
     assert {post.desk for post in persona.workspace.posts.all()} == {"ready"}
     assert sum(tally.decided for tally in persona.workspace.tallies.all()) == 0
     check_counts(persona.workspace)
+
+
+def test_of_two_who_save_the_reasons_at_once_one_list_stays(team):
+    """Each would take away the rows that it saw, and leave those of the other."""
+    lists = [[f"{member.user.name} {number}" for number in range(5)] for member in team]
+    from_threads(6, lambda number: preferences.set_reasons(lists[number], by=team[number]))
+    assert list(team[0].workspace.reasons.values_list("text", flat=True)) in lists
