@@ -4,6 +4,8 @@ import uuid
 
 from django import forms
 
+from reviewqueue.rules.states import NotAllowed
+
 MANY = 200  # posts decided at once, at most
 
 
@@ -30,9 +32,16 @@ class RejectionForm(DecisionForm):
     """`reason` comes from the short list, `words` are free; they are kept as one."""
 
     reason = forms.CharField(max_length=80, required=False)
-    words = forms.CharField(max_length=200, required=False)
+    words = forms.CharField(
+        max_length=200,
+        required=False,
+        error_messages={"max_length": "A reason has at most 200 characters; yours has %(show_value)s."},
+    )
 
     def spoken(self) -> str:
+        """Raises NotAllowed if they are too long: the form lets none through, and nothing is cut off."""
+        if self.has_error("words"):
+            raise NotAllowed(self.errors["words"][0])
         parts = (self.cleaned_data.get("reason", ""), self.cleaned_data.get("words", ""))
         return ": ".join(part.strip() for part in parts if part.strip())
 

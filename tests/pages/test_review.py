@@ -137,6 +137,21 @@ def test_reasons_are_joined_with_own_words(ana, post, signed_in):
     assert Decision.objects.get().reason == "Low quality: the hands"
 
 
+@pytest.mark.parametrize("whose", ["post", "item", "posts"])
+def test_words_that_are_too_long_reject_nothing_rather_than_being_dropped(ana, post, signed_in, whose):
+    """No browser lets them through; whatever else does is told so."""
+    address = {
+        "post": f"/review/{post.pk}/rejection/",
+        "item": f"/items/{post.items.first().pk}/rejection/",
+        "posts": "/review/rejections/",
+    }[whose]
+    typed = form(post, words="o" * 201) | {"post": f"{post.pk}:{post.fingerprint}"}
+    answer = signed_in(ana).post(address, typed, headers=HTMX)
+    assert answer.status_code == 409
+    assert "at most 200 characters; yours has 201" in answer.content.decode()
+    assert not Decision.objects.exists()
+
+
 def test_a_reason_is_shown_to_the_next_person_and_to_whoever_makes_it_anew(ana, ben, post, signed_in):
     item = post.items.first()
     given = {"post": post, "workspace": post.workspace, "by": ben, "by_label": ben.user.name}
