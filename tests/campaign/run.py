@@ -25,6 +25,7 @@ ASKED_EVERY_SECONDS = 1.0
 # For which the strikes go on at most until nearly everything was sent; and the faults as long again.
 STORM_SECONDS_EACH, STORM_SLACK_SECONDS = 0.4, 20.0
 FEW_SHARE = 0.03
+WAITING_AT_MOST = 400  # at once: what is not sent within a quarter of an hour asks a person first
 WAITING_SHARE = 0.4  # of all operations, when everything ends and an old backup is put back
 LAST_WORDS = 4000  # characters of the log that are shown when something broke
 IN_SILENCE = 3  # forms that are sent while the service hangs
@@ -119,7 +120,7 @@ def one_life(order: Order, here: ground.Ground, presses: list[Press], stock: dic
     presses, quiet = (presses[:-IN_SILENCE], presses[-IN_SILENCE:]) if weather.silence else (presses, [])
     with living(here) as (loupe, people, service):
         with storm(order, loupe, service) as strikes:
-            enter(people, presses)
+            enter_in_turns(here, people, presses)
             tell(f"all are entered; {refusals(people)}")
             if order.awaited and is_found(order, here, tell):
                 return caught(order, here)
@@ -214,6 +215,14 @@ def storm(order: Order, loupe: Running, service: Stormy):
 def enter(people: list[Visitor], presses: list[Press]) -> None:
     """Everybody takes a share of the forms."""
     shared(people, presses, lambda one, press: one.carry_out(press))
+
+
+def enter_in_turns(here: ground.Ground, people: list[Visitor], presses: list[Press]) -> None:
+    """The same, but nobody goes on while hundreds wait to be sent."""
+    for first in range(0, len(presses), WAITING_AT_MOST // 2):
+        enter(people, presses[first : first + WAITING_AT_MOST // 2])
+        seconds = len(presses) * STORM_SECONDS_EACH
+        wait_for(seconds, lambda: open_in(states(here)) <= WAITING_AT_MOST)
 
 
 def release(people: list[Visitor], operations: list[str]) -> None:
