@@ -76,6 +76,7 @@ def test_pins_are_set_by_clicks_by_dragging_and_by_keys_and_shown_only_when_want
         expect(place).to_have_attribute("aria-pressed", "false")
         add(page, "two clicks")
         place.click()
+        box = picture(page)  # which grows a little if the font came only now
         page.mouse.move(*spot(box, 0.9, 0.9))
         page.mouse.down()
         page.mouse.move(*spot(box, 0.6, 0.8), steps=3)
