@@ -7,10 +7,10 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewqueue.forms.review import Pressed, RejectionForm, VisibilityForm
-from reviewqueue.models import GeneratedPost, MediaItem
+from reviewqueue.models import MediaItem
 from reviewqueue.services import generating, reviewing
-from reviewqueue.services.access import AlreadyOpen, Stale
-from reviewqueue.views import fragments, meanwhile, posts
+from reviewqueue.services.access import NotAllowed
+from reviewqueue.views import fragments, posts
 from reviewqueue.views.posts import acted
 
 
@@ -32,17 +32,13 @@ def rejection(request, item_id: UUID):
     """POST rejects the item; GET is the page of reasons for a browser without script."""
     item = _item(request, item_id)
     if request.method == "GET":
-        context = {"item": item, "post": item.post, "reasons": item.post.workspace.reasons.all()}
-        return fragments.page(request, "reviewqueue/reasons.html", context)
+        return posts.reasons_page(request, item.post, item)
     form = RejectionForm(request.POST)
     form.is_valid()
     try:
         reviewing.reject_item(item, by=request.member, token=form.cleaned_data["token"], reason=form.spoken())
-    except (AlreadyOpen, Stale) as error:
-        if not meanwhile.is_in_place(request):
-            raise
-        fresh = posts.complete(GeneratedPost.objects.visible_to(request.member)).get(pk=item.post_id)
-        return posts.in_place(request, fresh, error, since=meanwhile.version_seen(request))
+    except NotAllowed as error:
+        return posts.not_decided(request, error, form, item.post, item)
     return acted(request, item.post, f"Item {item.label} rejected. {fragments.undo(request)}", item)
 
 

@@ -15,7 +15,7 @@ from reviewqueue.rules import captions, money
 from reviewqueue.rules.preflight import stops
 from reviewqueue.services import generating, looks, pricing, reviewing
 from reviewqueue.services import notes as team_notes
-from reviewqueue.services.access import AlreadyOpen, Stale
+from reviewqueue.services.access import AlreadyOpen, NotAllowed, Stale
 from reviewqueue.services.checks import checks
 from reviewqueue.views import fragments, meanwhile, notes, queue, rows
 
@@ -376,12 +376,24 @@ def _decide(request, post_id: UUID, verb, form):
             token=form.cleaned_data["token"],
             reason=form.spoken() if isinstance(form, RejectionForm) else "",
         )
-    except (AlreadyOpen, Stale) as error:
-        if not meanwhile.is_in_place(request):
-            raise
+    except NotAllowed as error:
+        return not_decided(request, error, form, post)
+    return _decided(request, decision)
+
+
+def not_decided(request, error: NotAllowed, form, post: GeneratedPost, item: MediaItem | None = None):
+    """A script has kept what was typed and shows this in its place; else the page of reasons does both."""
+    if isinstance(error, AlreadyOpen | Stale) and meanwhile.is_in_place(request):
         fresh = complete(GeneratedPost.objects.visible_to(request.member)).get(pk=post.pk)
         return in_place(request, fresh, error, since=meanwhile.version_seen(request))
-    return _decided(request, decision)
+    if fragments.is_fragment(request) or not any(map(form.data.get, ("reason", "words"))):
+        raise error
+    return reasons_page(request, post, item, refusal=str(error), typed=form.data)
+
+
+def reasons_page(request, post: GeneratedPost, item: MediaItem | None = None, **refused) -> HttpResponse:
+    context = {"post": post, "item": item, "reasons": post.workspace.reasons.all(), **refused}
+    return fragments.page(request, "reviewqueue/reasons.html", context, status=409 if refused else 200)
 
 
 @require_POST
@@ -399,9 +411,7 @@ def rejection(request, post_id: UUID):
     """POST decides; GET is the page of reasons for a browser without script."""
     if request.method == "POST":
         return _decide(request, post_id, reviewing.REJECT, RejectionForm(request.POST))
-    post = _post(request, post_id)
-    context = {"post": post, "reasons": post.workspace.reasons.all(), "query": request.META["QUERY_STRING"]}
-    return fragments.page(request, "reviewqueue/reasons.html", context)
+    return reasons_page(request, _post(request, post_id))
 
 
 # ---- money and removal ---------------------------------------------------------------------------

@@ -196,6 +196,7 @@ function stayOpen() { // what was typed is kept; the reason stands with it, as t
 
 // ---- reasons: the short list under Reject ------------------------------------------------------
 let rejecting = null;
+const unsaid = new Map(); // what was typed, by the address that it is meant for, until that has it
 function openReasons(button) {
   const dialog = $("#reasons");
   if (!dialog) return;
@@ -205,9 +206,16 @@ function openReasons(button) {
   const note = $("[data-reasons-note]");
   note.textContent = button.dataset.note ?? "";
   note.hidden = !button.dataset.note;
+  $("#reason-words").value = unsaid.get(button.getAttribute("formaction")) ?? "";
   dialog.showModal();
   $(".reasons button, [data-plain]", dialog)?.focus();
 }
+document.addEventListener("input", ({ target }) => {
+  if (target.id === "reason-words") unsaid.set(rejecting.getAttribute("formaction"), target.value);
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (isDone(event)) unsaid.delete(event.detail.requestConfig.path);
+});
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-reasons-form]")) return;
   event.preventDefault();
@@ -521,13 +529,11 @@ document.addEventListener("loupe:pressed", (event) => { // the mark, before any 
   film.classList.add("draw");
   if (mark && !$(".wax", frame)) $(".frame-media", frame).append(mark.content.cloneNode(true));
 });
-// The database is away: the answer says so on the page as it is. What was typed stays where it was.
+// The database is away: the answer says so on the page as it is.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.xhr.status !== 503 || detail.xhr.getResponseHeader("HX-Reswap") !== "none") return; // a proxy's own
   detail.isError = false;
   detail.shouldSwap = detail.requestConfig.verb !== "get" || !$("[data-outage]"); // a poll tells it once
-  const words = $("#reason-words");
-  if (words && !words.value) words.value = detail.requestConfig.parameters.words ?? "";
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (isDone(event)) for (const told of $$("[data-outage=look]")) told.remove();

@@ -392,6 +392,25 @@ def away(route):
     route.fulfill(status=answer.status_code, headers=dict(answer.items()), body=answer.content.decode())
 
 
+def test_words_that_came_to_nothing_come_back_under_their_own_post(visit, stretch):
+    visitor, rows = visit("ana"), stretch(2)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    words = page.locator("#reason-words")
+    page.route("**/rejection/**", lambda route: route.fulfill(status=409, headers={"HX-Reswap": "none"}))
+    page.keyboard.press("r")
+    words.fill("The hand has six fingers")
+    with page.expect_response("**/rejection/**"):
+        page.keyboard.press("Enter")
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    expect(here(page).locator(".wax")).to_have_count(0)
+    for key, kept in (("j", ""), ("k", "The hand has six fingers")):
+        page.keyboard.press(key)
+        expect(here(page)).to_have_attribute("data-post", rows[key == "j"]["id"])
+        page.keyboard.press("r")
+        expect(words).to_have_value(kept)
+        page.keyboard.press("Escape")
+
+
 def test_while_the_database_is_away_nothing_that_was_typed_is_lost(visit, stretch):
     visitor, rows = visit("ana"), stretch(2)
     page = visitor.go(f"/review/{rows[0]['id']}/")

@@ -137,6 +137,27 @@ def test_reasons_are_joined_with_own_words(ana, post, signed_in):
     assert Decision.objects.get().reason == "Low quality: the hands"
 
 
+@pytest.mark.parametrize("whose", ["post", "item"])
+@pytest.mark.parametrize("why", ["first", "stale", "long"])
+def test_what_was_typed_comes_back_with_the_no_without_a_script(ana, ben, post, signed_in, whose, why):
+    item = post.items.first()
+    address = {"post": f"/review/{post.pk}/rejection/", "item": f"/items/{item.pk}/rejection/"}[whose]
+    typed = form(post, reason="Low quality", words='six "fingers"' + "!" * 200 * (why == "long"))
+    if why == "first":
+        signed_in(ben).post(f"/review/{post.pk}/approval/", form(post))
+    elif why == "stale":
+        typed["fingerprint"] = "0" * 64
+        post.items.filter(pk=item.pk).update(is_current=False)
+    answer = signed_in(ana).post(address, typed)
+    text = answer.content.decode()
+    assert answer.status_code == 409
+    told = {"first": "Ben Adler approved this", "stale": "while you looked", "long": "at most 200"}[why]
+    assert told in text
+    assert 'value="Low quality" checked' in text
+    assert 'value="six &quot;fingers&quot;' in text
+    assert not Decision.objects.filter(by=ana).exists()
+
+
 @pytest.mark.parametrize("whose", ["post", "item", "posts"])
 def test_words_that_are_too_long_reject_nothing_rather_than_being_dropped(ana, post, signed_in, whose):
     """No browser lets them through; whatever else does is told so."""
