@@ -137,7 +137,7 @@ def article(member, post: GeneratedPost, wanted=None) -> dict:
     current = [slot.item for slot in slots]
     found = checks(post, current)
     decided = next((one for one in post.decisions.all() if one.item_id is None and not one.is_first), None)
-    first = next((one for one in post.decisions.all() if one.is_first), None)
+    can_decide = post.desk in ("ready", "attention") and post.review_status == "pending_review"
     spent = post.charges.aggregate(total=Sum("amount_cents"))["total"]
     stopped = stops(found)
     return {
@@ -148,18 +148,24 @@ def article(member, post: GeneratedPost, wanted=None) -> dict:
         "checks": found,
         "stop": stopped[0] if stopped else None,
         "decided": decided,
-        "first_approval": first,
+        "first_approval": first_of_two(post) if can_decide else None,
         "open": next((one for one in post.operations.all() if one.lock_group != "item"), None),
         "spent": -spent if spent else post.total_cost_cents,
         "history": post.events.select_related("operation").order_by("-at", "-id")[:HISTORY],
         "veil": meanwhile.veil_of(post, decided, member),
-        "can_decide": post.desk in ("ready", "attention") and post.review_status == "pending_review",
+        "can_decide": can_decide,
         "whole": pricing.cost_of_items(current, post.persona, pricing.prices(post.workspace)),
         "failed": failed_cost(post, current),
         "reasons": post.workspace.reasons.all(),
         "told": reasons_told(post),
         **notes.board(member, post),
     }
+
+
+def first_of_two(post: GeneratedPost) -> Decision | None:
+    """The approval that waits for a second one: of what is here now, and as long as that is the policy."""
+    firsts = (one for one in post.decisions.all() if one.is_first and one.fingerprint == post.fingerprint)
+    return next(firsts, None) if post.workspace.approvers == 2 else None
 
 
 def reasons_told(post: GeneratedPost) -> list[Decision]:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from reviewqueue.models import Decision, Operation
+from reviewqueue.models import Decision, GeneratedPost, Operation, Workspace
+from reviewqueue.services import desk
 from reviewqueue.views.posts import BEHIND
 from tests.factories import make_file, make_member, make_operation, make_persona, make_post, make_source_post
 
@@ -188,6 +189,28 @@ def test_a_reason_is_shown_to_the_next_person_and_to_whoever_makes_it_anew(ana, 
         assert "Slipped" not in page
 
 
+def test_a_first_approval_is_told_while_a_second_is_waited_for(ana, ben, workspace, post, signed_in):
+    Workspace.objects.update(approvers=2)
+    told, browser = "gave the first of two approvals", signed_in(ana)
+    browser.post(f"/review/{post.pk}/approval/", form(post))
+
+    def page():
+        return browser.get(f"/review/{post.pk}/").content.decode()
+
+    assert f"Ana Ruiz {told}" in page()
+    Workspace.objects.update(approvers=1)
+    assert told not in page()
+    Workspace.objects.update(approvers=2)
+    signed_in(ben).post(f"/review/{post.pk}/rejection/", form(post))
+    assert "Rejected by" in page()
+    assert told not in page()
+    Decision.objects.filter(by=ben).update(stands=False)
+    Operation.objects.all().delete()
+    GeneratedPost.objects.filter(pk=post.pk).update(caption="Another one")
+    assert desk.refresh(post.pk).desk == "ready"
+    assert told not in page()
+
+
 def test_the_page_of_reasons_is_there_without_a_script(ana, post, signed_in):
     page = signed_in(ana).get(f"/review/{post.pk}/rejection/").content.decode()
     assert "Too close to the source" in page
@@ -311,7 +334,7 @@ def test_what_moved_comes_and_nothing_else(ana, post, signed_in):
 
 
 def test_a_new_take_brings_the_stage(ana, post, signed_in):
-    from reviewqueue.services import desk, mirroring
+    from reviewqueue.services import mirroring
 
     since = post.version
     item = post.items.first()
@@ -485,7 +508,7 @@ def test_a_conflict_is_told_on_the_contact_sheet_in_its_place(ana, ben, post, si
 @pytest.fixture
 def remade(post):
     """Item 2 of the post, made anew by the service; what the page had seen."""
-    from reviewqueue.services import desk, mirroring
+    from reviewqueue.services import mirroring
 
     seen = {"fingerprint": post.fingerprint, "version": str(post.version)}
     item = post.items.get(position=1)
@@ -607,7 +630,6 @@ def test_a_refused_file_says_why_and_stops_the_approval(ana, persona, signed_in)
         persona.workspace, state="refused", reason="The file is a document (SVG), not a picture."
     )
     item.save()
-    from reviewqueue.services import desk
 
     post = desk.refresh(post.pk, touched=True)
     assert (post.desk, post.trouble) == ("attention", "media")
