@@ -360,7 +360,8 @@ def few(rows, what: str, **told):
 def beside() -> list:
     """What is being made, what went wrong and what the member decided last: a few of each."""
     posts = GeneratedPost.objects.visible_to(ANYBODY)
-    decided = Decision.objects.filter(by_id=ANYBODY.pk, item=None, at__gte=Given("since", DateTimeField()))
+    one_by_one = Decision.objects.filter(by_id=ANYBODY.pk, item=None, hold__count=1)
+    decided = one_by_one.filter(at__gte=Given("since", DateTimeField()))
     post = {"number": F("version"), "looked": F("looked_at")}
     making = posts.in_flight().order_by("asked_at")[:IN_FLIGHT_SHOWN]
     troubled = posts.open().on_tab("attention").order_by("-made_at")[:TROUBLES_SHOWN]

@@ -286,3 +286,14 @@ def test_what_is_made_and_only_copied_is_not_said_to_have_no_answer(ana, persona
     type(running).objects.update(status="completed")
     assert desk.refresh(running.pk).desk == "generating"
     assert "Still checking" not in browser.get("/?tab=generating").content.decode()
+
+
+def test_the_pace_is_that_of_decisions_one_by_one(ana, persona, signed_in):
+    posts, browser = [make_post(persona) for _ in range(9)], signed_in(ana)
+    for post in posts[:4]:
+        browser.post(f"/review/{post.pk}/rejection/", {"fingerprint": post.fingerprint})
+    for age, decision in enumerate(Decision.objects.order_by("-at")):
+        Decision.objects.filter(pk=decision.pk).update(at=now() - timedelta(seconds=20 * age + 5))
+    assert "left at your pace of 20 s a post" in browser.get("/").content.decode()
+    browser.post("/review/rejections/", {"post": [f"{one.pk}:{one.fingerprint}" for one in posts[4:8]]})
+    assert "left at your pace of 20 s a post" in browser.get("/").content.decode()
