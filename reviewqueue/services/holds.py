@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import DateTimeField, F, Q
+from django.db.models import Count, DateTimeField, F, Q, Window
 from django.utils import timezone
 
 from reviewqueue.clock import now, pace
@@ -42,12 +42,18 @@ def waiting():
     return Hold.objects.filter(later, member_id=ANYBODY.pk, state="held")
 
 
-_waiting = Prepared(lambda: waiting().order_by("-created_at")[:50])
+_waiting = Prepared(lambda: waiting().order_by("-created_at"))
+_newest = Prepared(lambda: waiting().annotate(held=Window(Count("pk"))).order_by("-created_at")[:1])
 
 
 def of(member: Member) -> list[Hold]:
-    """The member's holds, newest first: what the tray shows. Those that are due are on their way."""
+    """The member's holds, newest first. Those that are due are on their way."""
     return _waiting(member=member.pk, at=now())
+
+
+def newest_of(member: Member) -> Hold | None:
+    """What the tray shows: the newest of them, and how many are `held` with it."""
+    return _newest.first(member=member.pk, at=now())
 
 
 def _own(hold: Hold, by: Member) -> None:

@@ -65,12 +65,11 @@ def cast_of(member) -> tuple[tuple, ...]:
 class Tray:
     """The member's held decisions: the newest spelt out, the rest counted."""
 
-    def __init__(self, rows):
-        self.rows = rows
-        self.newest = rows[0] if rows else None
+    def __init__(self, newest):
+        self.newest = newest
 
     def __len__(self):
-        return len(self.rows)
+        return self.newest.held if self.newest else 0
 
     @property
     def seconds_left(self) -> int | None:
@@ -127,7 +126,7 @@ def around(member) -> dict:
 
 
 def tray(member, desk: Scope) -> Tray:
-    return Tray(holds.of(member) if desk.has_holds else [])
+    return Tray(holds.newest_of(member) if desk.has_holds else None)
 
 
 def banners(member, desk: Scope) -> list[dict]:

@@ -246,3 +246,15 @@ def test_a_hold_over_several_personas_takes_all_their_scopes_before_the_desk(
     assert "reviewqueue_scope" in locks[2]
     bumped = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "reviewqueue_scope"')]
     assert bumped
+
+
+def test_all_that_is_held_is_counted_and_sent_however_much_it_is(ana, workspace, signed_in):
+    for number in range(60):
+        holds.begin(ana, "Approved", f"post {number}")
+    Hold.objects.update(send_at=None)
+    page = signed_in(ana).get("/").content.decode()
+    assert "60 held" in page
+    assert "post 59" in page
+    assert holds.linger(ana) == 0  # none of them has a clock
+    assert holds.send_all(ana) == 60
+    assert "Undo <kbd>" not in signed_in(ana).get("/").content.decode()
