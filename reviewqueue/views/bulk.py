@@ -41,8 +41,8 @@ def back(request, form: ManyForm) -> str:
     """The view they were picked in, for a browser without script."""
     if fragments.came_from(request, "/library/"):
         return "/library/"
-    query = form.cleaned_data.get("query") or fragments.parts_of(request.headers.get("Referer", "")).query
-    return f"/{queue.normal(query)}"
+    query = form.cleaned_data.get("query")
+    return f"/{queue.normal(query) if query else queue.came_in(request)}"
 
 
 # ---- decisions -----------------------------------------------------------------------------------

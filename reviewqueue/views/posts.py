@@ -398,7 +398,10 @@ def not_decided(request, error: NotAllowed, form, post: GeneratedPost, item: Med
 
 
 def reasons_page(request, post: GeneratedPost, item: MediaItem | None = None, **refused) -> HttpResponse:
-    context = {"post": post, "item": item, "reasons": post.workspace.reasons.all(), **refused}
+    """It rejects what was on the screen before it; what it shows itself, once it says why nothing was."""
+    seen = post.fingerprint if refused else request.GET.get("fingerprint", post.fingerprint)
+    context = {"post": post, "item": item, "reasons": post.workspace.reasons.all(), "fingerprint": seen}
+    context |= {"query": queue.came_in(request), **refused}
     return fragments.page(request, "reviewqueue/reasons.html", context, status=409 if refused else 200)
 
 
@@ -470,7 +473,9 @@ def acted(request, post: GeneratedPost, said: str, item: MediaItem | None = None
         fresh = complete(GeneratedPost.objects.visible_to(request.member)).get(pk=post.pk)
         return moved(request, fresh, fresh.version if since is None else since, said=said)
     fresh = GeneratedPost.objects.get(pk=post.pk)
-    place = f"?item={item.position + 1}" if item else ""
+    place = queue.came_in(request)
+    if item:
+        place += f"{'&' if place else '?'}item={item.position + 1}"
     back = fragments.came_from(request, "/library/", "/setup/") or "/"
     # A question about an item without script is a page of its own; it leads back to the post.
     came = fragments.came_from(request, "/review/", "/items/")

@@ -179,6 +179,12 @@ def normal(query: str) -> str:
     return query_of({**filters, "after": ""})
 
 
+def came_in(request) -> str:
+    """The view that an address names, or that the page stood in which a plain form was sent from."""
+    before = fragments.parts_of(request.headers.get("Referer", "")).query
+    return normal(request.META["QUERY_STRING"]) or normal(before)
+
+
 def scope_of(member: Member, filters: dict) -> Scope | None:
     if not filters["persona"]:
         return None

@@ -222,7 +222,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target, button = rejecting;
   const values = Object.fromEntries(new FormData(form, event.submitter));
   values.token = $("#desk-token").value;
-  values.fingerprint = button.dataset.fingerprint ?? $(".frame-pick input", button.closest(".frame") ?? form)?.value.split(":")[1] ?? "";
+  values.fingerprint = button.name === "fingerprint" ? button.value : "";
   if (button.closest(".bulk")) Object.assign(values, { post: takePicked(), ask: "" }); // this was the question
   $("#reasons").close();
   form.reset();

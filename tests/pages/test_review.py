@@ -189,6 +189,38 @@ def test_a_reason_is_shown_to_the_next_person_and_to_whoever_makes_it_anew(ana, 
         assert "Slipped" not in page
 
 
+@pytest.mark.parametrize("sheet", [False, True])
+def test_what_was_seen_is_rejected_without_a_script_and_the_view_goes_on(ana, persona, signed_in, sheet):
+    post, _, following = (make_post(persona, media_type=kind) for kind in ("video", "image", "video"))
+    here, browser = "/?type=video" if sheet else f"/review/{post.pk}/?type=video", signed_in(ana)
+    page = browser.get(here).content.decode()
+    button = page.split(f'formaction="/review/{post.pk}/rejection/')[1].split(">")[0]
+    seen = button.split('name="fingerprint" value="')[1].split('"')[0]
+    came = {"Referer": f"http://testserver{here}"}
+    desk.refresh(GeneratedPost.objects.filter(pk=post.pk).update(caption="Another one") and post.pk)
+    asking = browser.get(f"/review/{post.pk}/rejection/", {"fingerprint": seen}, headers=came)
+    assert f'value="{seen}"' in asking.content.decode()
+    assert 'action="?type=video"' in asking.content.decode()
+    address = f"/review/{post.pk}/rejection/?type=video"
+    came = {"Referer": f"http://testserver/review/{post.pk}/rejection/?fingerprint={seen}"}
+    again = browser.post(address, {"fingerprint": seen, "words": "dim"}, headers=came)
+    assert again.status_code == 409
+    now_seen = again.content.decode().split('name="fingerprint" value="')[1].split('"')[0]
+    assert now_seen != seen
+    assert 'action="?type=video"' in again.content.decode()
+    decided = browser.post(address, {"fingerprint": now_seen, "words": "dim"}, headers=came)
+    assert decided["Location"] == f"/review/{following.pk}/?type=video"
+
+
+def test_an_item_is_rejected_without_a_script_within_the_view(ana, post, signed_in):
+    came = {"Referer": f"http://testserver/review/{post.pk}/?type=carousel"}
+    address = f"/items/{post.items.first().pk}/rejection/"
+    assert 'action="?type=carousel"' in signed_in(ana).get(address, headers=came).content.decode()
+    came = {"Referer": f"http://testserver{address}"}
+    after = signed_in(ana).post(f"{address}?type=carousel", form(post), headers=came)
+    assert after["Location"] == f"/review/{post.pk}/?type=carousel&item=1"
+
+
 def test_a_first_approval_is_told_while_a_second_is_waited_for(ana, ben, workspace, post, signed_in):
     Workspace.objects.update(approvers=2)
     told, browser = "gave the first of two approvals", signed_in(ana)
