@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
@@ -68,9 +69,14 @@ def refused(request, post: GeneratedPost, form: NoteForm) -> HttpResponse:
         response = answered(request, post, f"The note was not added. {first_error(form)}", form)
         response.status_code = 422
         return response
+    return alone(request, post, form, status=422)
+
+
+def alone(request, post: GeneratedPost, form: NoteForm, *, status: int = 200) -> HttpResponse:
+    """The form with what was typed, as a page for a browser without script."""
     context = {"post": post, **board(request.member, post, form), "back": back_to(request, post)}
     context["query"] = query_of(request)
-    return fragments.page(request, "reviewqueue/note.html", context, status=422)
+    return fragments.page(request, "reviewqueue/note.html", context, status=status)
 
 
 def first_error(form: NoteForm) -> str:
@@ -95,4 +101,8 @@ def removal(request, note_id: UUID):
     note = get_object_or_404(notes, pk=note_id)
     service.take_back(note, by=request.member)
     form = NoteForm(initial={"text": note.text, "item": note.item_id}, auto_id=f"note-{note.post_id}-%s")
-    return answered(request, note.post, "Note taken back. Its words are in the field", form)
+    said = "Note taken back. Its words are in the field"
+    if fragments.is_fragment(request):
+        return answered(request, note.post, said, form)
+    messages.info(request, said)
+    return alone(request, note.post, form)

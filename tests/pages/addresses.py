@@ -286,7 +286,7 @@ TABLE = {
     "item-deletion": both("look", "post.delete", ids=ITEM),
     "hold-linger": button("hold.undo", {"on": "1"}),
     "notes": button("comment", {"text": "The hand looks odd."}, ids=post_id()),
-    "note-removal": button("comment", ids=NOTE),
+    "note-removal": button("comment", status=200, ids=NOTE),  # its words lie in the field
     "hold-undo": button("hold.undo", ids=HOLD),
     "hold-pause": button("hold.undo", {"on": "1"}, ids=HOLD),
     "hold-send": button("hold.undo", ids=HOLD),

@@ -123,6 +123,19 @@ def test_one_takes_back_ones_own_and_its_words_lie_in_the_field(ana, ben, otto, 
     assert signed_in(ben).post(address).status_code == 404
 
 
+def test_without_a_script_its_words_lie_in_the_field_too(ben, post, signed_in):
+    item = post.items.last()
+    note = wrote(post, ben, "Too soon", item_id=item.pk)
+    came = {"Referer": f"http://testserver/review/{post.pk}/?type=carousel"}
+    answer = signed_in(ben).post(f"/notes/{note.pk}/removal/?type=carousel", headers=came)
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert "Note taken back. Its words are in the field" in text
+    assert "Too soon</textarea>" in text.replace("\n", "")
+    assert f'value="{item.pk}"' in text.split(" selected")[0].split("<option")[-1]
+    assert f'href="/review/{post.pk}/?type=carousel#notes-{post.pk}"' in text
+
+
 def test_a_stranger_neither_reads_nor_writes(otto, ana, post, signed_in):
     wrote(post, ana)
     browser = signed_in(otto)
