@@ -42,7 +42,8 @@ def write(
     require(by, "comment")
     post = desk.lock(post.pk)
     key = uuid.uuid5(token, f"{by.pk} {post.pk} {item_id} {tuple(pin)} {text}")
-    pressed = Note.objects.filter(pk=key).first()
+    while (pressed := Note.objects.filter(pk=key).first()) and pressed.deleted_at:
+        key = uuid.uuid5(key, "after it was taken back")
     if pressed:
         return pressed
     if post.deleted_at:

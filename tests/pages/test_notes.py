@@ -136,6 +136,14 @@ def test_without_a_script_its_words_lie_in_the_field_too(ben, post, signed_in):
     assert f'href="/review/{post.pk}/?type=carousel#notes-{post.pk}"' in text
 
 
+def test_what_was_taken_back_is_written_again_from_the_page_before(ben, post, signed_in):
+    sent, browser = form("Too soon"), signed_in(ben)
+    browser.post(f"/review/{post.pk}/notes/", sent)
+    browser.post(f"/notes/{Note.objects.get().pk}/removal/")
+    browser.post(f"/review/{post.pk}/notes/", sent)
+    assert Note.objects.filter(deleted_at=None).count() == 1
+
+
 def test_a_stranger_neither_reads_nor_writes(otto, ana, post, signed_in):
     wrote(post, ana)
     browser = signed_in(otto)
