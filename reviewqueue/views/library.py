@@ -74,8 +74,7 @@ def live_library(request):
     if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
     filters = LibraryFilter(request.GET).values()
-    changed = queue.changed_since(member, request.GET.get("t", ""))
-    context = standing(member, filters) | {"changes": [rows.frames.of(post) for post in changed]}
+    context = standing(member, filters) | queue.changed_since(member, request.GET.get("t", ""))
     return fragments.answer(request, "/library/", "reviewqueue/library.html#live", context=context)
 
 

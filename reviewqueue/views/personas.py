@@ -431,11 +431,7 @@ def live(request, persona_id: UUID):
         return fragments.unchanged()
     tab = request.GET.get("tab", "")
     context = whole(request, persona, tab)
-    context["changes"] = [
-        rows.frames.of(post)
-        for post in queue.changed_since(member, request.GET.get("t", ""))
-        if post.persona_id == persona.pk
-    ]
+    context |= queue.changed_since(member, request.GET.get("t", ""), persona=persona)
     to = f"/personas/{persona.pk}/{tab}"
     return fragments.answer(request, to, "reviewqueue/persona.html#live", context=context)
 

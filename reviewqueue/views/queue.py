@@ -7,7 +7,7 @@ from itertools import cycle, islice, pairwise
 from math import ceil
 from operator import attrgetter
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -506,7 +506,7 @@ def live_queue(request):
         "filters": filters,
         "query": query_of(filters),
         **standing(member, filters, cards_of(found)),
-        "changes": [rows.frames.of(post) for post in changed_since(member, request.GET.get("t", ""))],
+        **changed_since(member, request.GET.get("t", "")),
         "loaded": request.GET.get("loaded", ""),
         "is_clear": request.GET.get("clear") == "1",
         "fresh": fresh_since(member, filters, request.GET.get("loaded", "")),
@@ -515,12 +515,19 @@ def live_queue(request):
     return fragments.answer(request, "/", "reviewqueue/queue.html#live", context=context)
 
 
-def changed_since(member: Member, stamp: str) -> list[GeneratedPost]:
-    since = moment(stamp)
-    if since is None:
-        return []
-    posts = GeneratedPost.objects.visible_to(member).filter(changed_here_at__gte=since - OVERLAP)
-    return list(posts.only(*rows.SHOWN).order_by("-changed_here_at")[:CHANGES_SHOWN])
+def changed_since(member: Member, stamp: str, **narrowed) -> dict:
+    """The frames that moved, in that order. What is more than one answer takes comes with the next polls, so
+    that a page that nobody looked at for an hour is told all of it."""
+    since, place = moment(stamp), paging.read_cursor(stamp)
+    posts = GeneratedPost.objects.visible_to(member).filter(**narrowed).only(*rows.SHOWN, "changed_here_at")
+    if since:
+        posts = posts.filter(changed_here_at__gte=since - OVERLAP)
+    elif not place:
+        return {"changes": []}
+    found = list(paging.behind(posts, "changed_here_at", place, newest_first=False, size=CHANGES_SHOWN))
+    told = paging.cut(found, "changed_here_at", size=CHANGES_SHOWN)
+    changes = {"changes": [rows.frames.of(post) for post in told.rows]}
+    return changes | {"goes_on": True, "stamp": quote(told.after), "every": 1} if told.after else changes
 
 
 def fresh_since(member: Member, filters: dict, stamp: str) -> int:

@@ -39,9 +39,7 @@ def live_setup(request):
     member = request.member
     if str(member.desk_version) == request.GET.get("v"):
         return fragments.unchanged()
-    context = everything(member)
-    changed = queue.changed_since(member, request.GET.get("t", ""))
-    context["changes"] = [rows.frames.of(post) for post in changed]
+    context = everything(member) | queue.changed_since(member, request.GET.get("t", ""))
     return fragments.answer(request, "/setup/", "reviewqueue/setup.html#live", context=context)
 
 

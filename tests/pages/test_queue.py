@@ -297,3 +297,22 @@ def test_the_pace_is_that_of_decisions_one_by_one(ana, persona, signed_in):
     assert "left at your pace of 20 s a post" in browser.get("/").content.decode()
     browser.post("/review/rejections/", {"post": [f"{one.pk}:{one.fingerprint}" for one in posts[4:8]]})
     assert "left at your pace of 20 s a post" in browser.get("/").content.decode()
+
+
+@pytest.mark.parametrize("page", ["/", "/library/", "/personas/{persona}/posts/"])
+def test_whoever_looks_again_sees_all_that_moved_meanwhile(ana, persona, signed_in, monkeypatch, page):
+    monkeypatch.setattr("reviewqueue.views.queue.CHANGES_SHOWN", 2)
+    posts, browser = [make_post(persona) for _ in range(3)], signed_in(ana)
+    page = page.format(persona=persona.pk)
+    text = re.sub("([&;]t)=[0-9]+", r"\1=1", browser.get(page).content.decode())  # it was opened long ago
+    for post in posts:
+        desk.refresh(post.pk, touched=True)
+    GeneratedPost.objects.update(changed_here_at=now())  # at one moment
+    seen: set = set()
+    for count in (2, 3):
+        poll = unescape(re.search(r'hx-get="(/live/[^"]*)"', text).group(1))
+        text = browser.get(poll, headers={"HX-Request": "true"}).content.decode()
+        seen |= set(re.findall(r'id="f-([0-9a-f-]{36})"', text.partition('id="changes"')[2]))
+        assert len(seen) == count
+    poll = unescape(re.search(r'hx-get="(/live/[^"]*)"', text).group(1))
+    assert browser.get(poll, headers={"HX-Request": "true"}).status_code == 204
