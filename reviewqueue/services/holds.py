@@ -1,5 +1,6 @@
 """A decision waits before it is sent: the service has no undo, so the hold is the undo."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -21,10 +22,11 @@ class TooLate(NotAllowed):
     """It was sent; the service has no undo."""
 
 
-def begin(by: Member, what: str, which: str, *, count: int = 1) -> Hold:
-    """A new hold of the member's own length; None seconds: until they send it."""
+def begin(by: Member, what: str, which: str, *, count: int = 1, runs: bool = True) -> Hold:
+    """A new hold of the member's own length; None seconds: until they send it. Its clock `runs` at once, or
+    once all that it shall hold is decided (`filled`)."""
     seconds = by.user.hold_seconds
-    send_at = now() + timedelta(seconds=pace(seconds)) if seconds is not None else None
+    send_at = now() + timedelta(seconds=pace(seconds)) if runs and seconds is not None else None
     return Hold.objects.create(
         workspace_id=by.workspace_id,
         member=by,
@@ -34,6 +36,26 @@ def begin(by: Member, what: str, which: str, *, count: int = 1) -> Hold:
         seconds=seconds,
         send_at=send_at,
     )
+
+
+def joined(hold: Hold) -> Hold:
+    """The hold as it is by now, for one more decision. Raises NotAllowed if it is over."""
+    row = held(Hold.objects).get(pk=hold.pk)
+    if row.state != "held":
+        raise NotAllowed("What was decided with it was taken back or sent meanwhile. This one was not.")
+    return row
+
+
+def filled(hold: Hold, what: str, count: int) -> None:
+    """All that it holds is decided: its time begins, unless the member has set its clock meanwhile."""
+    Hold.objects.filter(pk=hold.pk).update(what=what[:120], count=count)
+    if not count:
+        Hold.objects.filter(pk=hold.pk).update(state="released", ended_at=now())
+        return
+    hold.refresh_from_db()
+    whole = now() + timedelta(seconds=pace(hold.seconds)) if hold.seconds is not None else None
+    with suppress(TooLate):
+        _move(hold, hold.send_at or whole)
 
 
 def waiting():
@@ -67,7 +89,8 @@ def undo(hold: Hold, *, by: Member) -> list[Operation]:
     """Take the decision back. Raises TooLate if nothing of it could be caught."""
     _own(hold, by)
     posts = _hold_posts(hold)  # from here on none of its operations moves
-    hold.refresh_from_db(fields=["state"])
+    hold = held(Hold.objects).get(pk=hold.pk)  # and none joins them
+    posts += _hold_posts(hold, besides=posts)
     if not HOLD.allows(hold.state, "undo"):
         raise TooLate(too_late(hold))
     waiting = hold.operations.filter(state__in=("queued", "blocked")).exclude(events__action="lose")
@@ -90,11 +113,11 @@ def undo(hold: Hold, *, by: Member) -> list[Operation]:
     return caught
 
 
-def _hold_posts(hold: Hold) -> list[GeneratedPost]:
+def _hold_posts(hold: Hold, besides=()) -> list[GeneratedPost]:
     """The posts it is about, held in the order of their ids."""
     found = set(hold.decisions.values_list("post_id", flat=True))
     found |= set(hold.operations.values_list("post_id", flat=True))
-    return [desk.lock(post_id) for post_id in sorted(filter(None, found))]
+    return [desk.lock(post_id) for post_id in sorted(found - {None, *(post.pk for post in besides)})]
 
 
 def too_late(hold: Hold) -> str:
@@ -156,12 +179,12 @@ def send(hold: Hold, *, by: Member) -> None:
 def _move(hold: Hold, send_at: datetime | None) -> None:
     with transaction.atomic():
         posts = _hold_posts(hold)
-        # With a new fence, whoever prepares to send one just now finds that it is not due any more.
-        moved = {"not_before": send_at, "hinted_at": None, "picked_until": None, "fence": F("fence") + 1}
-        hold.operations.filter(state="queued").update(**moved)
         row = held(Hold.objects).get(pk=hold.pk)
         if row.state != "held":
             raise TooLate(too_late(row))
+        # With a new fence, whoever prepares to send one just now finds that it is not due any more.
+        moved = {"not_before": send_at, "hinted_at": None, "picked_until": None, "fence": F("fence") + 1}
+        row.operations.filter(state="queued").update(**moved)
         row.send_at = send_at
         row.save(update_fields=["send_at"])
         scopes.hold(row.workspace_id, {post.persona_id for post in posts})

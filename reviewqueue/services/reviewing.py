@@ -78,7 +78,7 @@ def decide(
             raise NotAllowed(f"{stop.text}. {stop.note}".strip())
         is_first = check_policy(post, by)
     label = desk.label_of(post)
-    hold = hold or holds.begin(by, KINDS[verb.kind].did, label)
+    hold = holds.joined(hold) if hold else holds.begin(by, KINDS[verb.kind].did, label)
     operation = None
     if not is_first:
         operation, _ = operations.queue(
@@ -290,7 +290,7 @@ def decide_many(
     `seen` gives each post's fingerprint as it was on the screen.
     """
     require(by, verb.grant)
-    hold = holds.begin(by, f"{KINDS[verb.kind].did} {len(posts)}", "", count=len(posts))
+    hold = holds.begin(by, f"{KINDS[verb.kind].did} {len(posts)}", "", count=len(posts), runs=False)
     outcomes = []
     for post in posts:
         try:
@@ -302,10 +302,5 @@ def decide_many(
             outcomes.append(Outcome(post, None, str(error)))
     # Pressed twice with one token, the decisions stand under the hold of the first press.
     done = sum(outcome.decision is not None and outcome.decision.hold_id == hold.pk for outcome in outcomes)
-    what = f"{KINDS[verb.kind].did} {done}"
-    Hold.objects.filter(pk=hold.pk).update(count=done, what=what, **({} if done else {"state": "released"}))
-    if done < len(posts):  # rows say how many are taken back together
-        for outcome in outcomes:
-            if outcome.decision:
-                desk.refresh(outcome.post.pk)
+    holds.filled(hold, f"{KINDS[verb.kind].did} {done}", done)
     return outcomes

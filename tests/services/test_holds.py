@@ -7,6 +7,7 @@ import pytest
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, Hold, Operation, Workspace
 from reviewqueue.services import generating, holds, operations, reviewing
+from tests.factories import make_post
 from tests.world import check_counts, nothing_written, only_postgresql, token
 
 
@@ -243,7 +244,8 @@ def test_a_hold_over_several_personas_takes_all_their_scopes_before_the_desk(
     ) as queries:
         holds.undo(outcomes[0].decision.hold, by=world.ana)
     locks = [query["sql"] for query in queries if "FOR NO KEY UPDATE" in query["sql"]]
-    assert "reviewqueue_scope" in locks[2]
+    assert "reviewqueue_hold" in locks[2]
+    assert "reviewqueue_scope" in locks[3]
     bumped = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "reviewqueue_scope"')]
     assert bumped
 
@@ -258,3 +260,53 @@ def test_all_that_is_held_is_counted_and_sent_however_much_it_is(ana, workspace,
     assert holds.linger(ana) == 0  # none of them has a clock
     assert holds.send_all(ana) == 60
     assert "Undo <kbd>" not in signed_in(ana).get("/").content.decode()
+
+
+class Meanwhile(list):
+    """Posts that are decided together; before the second of them something else happens."""
+
+    def __init__(self, posts, then):
+        super().__init__(posts)
+        self.then = then
+
+    def __iter__(self):
+        first, *others = list.__iter__(self)
+        yield first
+        self.then(Hold.objects.get())
+        yield from others
+
+
+def reject_together(posts, by, then):
+    seen = {post.pk: post.fingerprint for post in posts}
+    return reviewing.decide_many(Meanwhile(posts, then), reviewing.REJECT, by=by, seen=seen, token=token())
+
+
+@pytest.fixture
+def three(persona):
+    return [make_post(persona) for _ in range(3)]
+
+
+def test_what_is_taken_back_while_more_is_decided_with_it_stays_taken_back(ana, three):
+    outcomes = reject_together(three, ana, lambda hold: holds.undo(hold, by=ana))
+    assert "taken back or sent meanwhile" in outcomes[1].reason
+    assert not Operation.objects.filter(state="queued").exists()
+    assert not Decision.objects.filter(stands=True).exists()
+
+
+def test_the_time_of_a_hold_begins_once_all_is_decided(ana, three):
+    def later(hold):
+        assert hold.send_at is None
+        assert {one.not_before for one in hold.operations.all()} == {None}
+
+    began = now()
+    reject_together(three, ana, later)
+    hold = Hold.objects.get()
+    assert hold.send_at > began + timedelta(seconds=9)
+    assert {one.not_before for one in hold.operations.all()} == {hold.send_at}
+    assert {fresh(post).face["sends"] for post in three} == {int(hold.send_at.timestamp())}
+
+
+def test_a_clock_that_was_set_while_more_is_decided_counts_for_all(ana, three):
+    reject_together(three, ana, lambda hold: holds.pause(hold, by=ana, on=False))
+    hold = Hold.objects.get()
+    assert {one.not_before for one in hold.operations.all()} == {hold.send_at}
