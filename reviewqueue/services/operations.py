@@ -238,8 +238,6 @@ def withdraw(operation: Operation, *, by: Member) -> bool:
     """Drop what is blocked and has not happened; what was decided with it does not stand. False: it moved."""
     if operation.post_id:
         desk.lock(operation.post_id)
-    for decision in operation.decisions.filter(stands=True, item=None):
-        desk.tally(decision, -1)
     _end_decisions(operation, "undone")
     moved = advance(operation, "cancel", by_label=by.user.name, note="withdrawn")
     if not moved:
@@ -714,11 +712,15 @@ def hold_back_batch(operation: Operation) -> None:
 
 
 def _end_decisions(operation: Operation, ended: str) -> None:
-    """What rested on this operation stands no more: its decision, or the rejection whose place it took."""
+    """What rested on this operation stands no more, nor counts: its decision, or the rejection whose place it
+    took."""
     standing = Q(operation=operation)
     if operation.item_id and operation.hold_id:
         standing |= Q(operation=None, hold=operation.hold_id, item=operation.item_id)
-    Decision.objects.filter(standing, stands=True).update(stands=False, ended=ended)
+    decisions = Decision.objects.filter(standing, stands=True)
+    for decision in decisions.filter(item=None).select_related("workspace"):
+        desk.tally(decision, -1)
+    decisions.update(stands=False, ended=ended)
 
 
 _lapsed = Prepared(lambda: Operation.objects.lapsed(AT).select_related("workspace", "post", "persona"))

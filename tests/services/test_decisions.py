@@ -4,7 +4,7 @@ import pytest
 
 from reviewqueue.models import Decision, Event, Operation
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import desk, holds, reviewing
+from reviewqueue.services import desk, holds, operations, reviewing
 from reviewqueue.services.access import AlreadyOpen, NotPermitted, Stale
 from tests import factories
 from tests.world import token
@@ -336,6 +336,19 @@ def test_the_days_tally_counts_and_takes_back(oat):
     holds.undo(second.hold, by=oat.ana)
     tally.refresh_from_db()
     assert (tally.approved, tally.decided) == (1, 1)
+
+
+@pytest.mark.parametrize("end", ["lapse", "refuse"])
+def test_the_days_tally_leaves_out_what_came_to_nothing(ana, post, end):
+    for _ in range(2):
+        post = desk.refresh(post.pk)
+        decision = approve(post, ana)
+        Operation.objects.filter(pk=decision.operation_id).update(state="sending")
+        operation = Operation.objects.get(pk=decision.operation_id)
+        getattr(operations, end)(operation, "it changed since you saw it")
+        decision.refresh_from_db()
+        assert not decision.stands
+    assert ana.workspace.tallies.get().decided == 0
 
 
 def test_rows_of_one_hold_say_how_many_are_taken_back_together(ana, persona):
