@@ -20,7 +20,6 @@ from reviewqueue.services.checks import checks
 from reviewqueue.views import fragments, meanwhile, notes, queue, rows
 
 BEFORE, BEHIND = 4, 20  # neighbours on the strip
-COUNTED = 1000
 HISTORY = 30
 REASONS = 5
 
@@ -241,8 +240,8 @@ def strip_of(member, post: GeneratedPost, filters: dict) -> dict:
     after = behind(member, post, filters, order)
     before = order.walk(listing.defer("caption", "mark"), place, BEFORE, back=True)[::-1]
     counted = listing.values_list("persona_id", named=True)
-    position = 1 + len(order.walk(counted, place, COUNTED, back=True))
-    total = queue.standing_total(member, filters)
+    position = 1 + len(order.walk(counted, place, queue.COUNTED, back=True))
+    total = max(position, queue.standing_total(member, filters))
     return {
         "before": before,
         **after,

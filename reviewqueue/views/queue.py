@@ -45,7 +45,10 @@ TABS = (
     ("held", "Held"),
     ("decided", "Decided today"),
 )
-FILTERS = ("q", "persona", "type", "source", "age")
+UNCOUNTED = ("q", "type", "source", "age")
+FILTERS = (*UNCOUNTED, "persona")
+ANY = dict.fromkeys(FILTERS, "")
+COUNTED = 1000
 IN_FLIGHT_SHOWN = 8
 IN_LINE_TOLD = 200
 TROUBLES_SHOWN = 4
@@ -89,7 +92,7 @@ def page_of(member: Member, filters: dict) -> dict:
         **now_standing,
         "is_clear": not (listing.rows or now_standing["is_filtered"]) and filters["tab"] == "ready",
         "pace": own_pace,
-        "minutes_left": minutes_left(own_pace, now_standing["scope"].ready),
+        "minutes_left": minutes_left(own_pace, now_standing["total"]),
         "section": "review",
     }
 
@@ -104,6 +107,8 @@ def standing(member: Member, filters: dict, cards: list) -> dict:
     scope = around["scope"]
     counted = scope_of(member, filters) or scope
     decided = scope.tally.decided if scope.tally else 0
+    if filters["persona"]:
+        decided = matching(member, ANY | {"tab": "decided", "persona": filters["persona"]}).count()
     return {
         **around,
         "tabs": tabs(filters, counted, decided),
@@ -124,7 +129,9 @@ def standing(member: Member, filters: dict, cards: list) -> dict:
 
 
 def standing_total(member: Member, filters: dict) -> int:
-    """How many posts the view holds, as far as the counts tell (a search has no count)."""
+    """How many posts the view holds; of what no scope counts at most a thousand."""
+    if filters["tab"] == "decided" or any(filters[name] for name in UNCOUNTED):
+        return matching(member, filters).values("pk")[:COUNTED].count()
     counted = scope_of(member, filters) or scopes.desk(member.workspace)
     return counted.tab(filters["tab"])
 
@@ -186,9 +193,10 @@ def came_in(request) -> str:
 
 
 def scope_of(member: Member, filters: dict) -> Scope | None:
+    """What a persona's posts come to; nothing of one that is not there."""
     if not filters["persona"]:
         return None
-    return scopes.of_persona(member.workspace_id, filters["persona"])
+    return scopes.of_persona(member.workspace_id, filters["persona"]) or Scope()
 
 
 def matching(member: Member, filters: dict):
@@ -283,7 +291,7 @@ BEHIND = (Given("at", DateTimeField()), Given("pk", UUIDField()))
 
 def indexed(tab: str, newest_first: bool, named: tuple[str, ...], is_behind: bool):
     """A page of a tab, narrowed by the filters that are `named`."""
-    filters = dict.fromkeys(FILTERS, "") | {"tab": tab} | {name: GIVEN[name] for name in named}
+    filters = ANY | {"tab": tab} | {name: GIVEN[name] for name in named}
     place = BEHIND if is_behind else None
     return paging.behind(matching(ANYBODY, filters), "made_at", place, newest_first=newest_first)
 

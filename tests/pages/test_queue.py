@@ -316,3 +316,32 @@ def test_whoever_looks_again_sees_all_that_moved_meanwhile(ana, persona, signed_
         assert len(seen) == count
     poll = unescape(re.search(r'hx-get="(/live/[^"]*)"', text).group(1))
     assert browser.get(poll, headers={"HX-Request": "true"}).status_code == 204
+
+
+def test_a_persona_has_its_own_counts_on_every_tab(ana, otto, persona, workspace, signed_in):
+    other, browser = make_persona(workspace, "Oat & Ember"), signed_in(ana)
+    for _ in range(3):
+        make_post(persona)
+    rejected = {"review_status": "rejected", "decided_at": now()}
+    for whose, many in ((persona, 2), (other, 1)):
+        for _ in range(many):
+            GeneratedPost.objects.filter(pk=make_post(whose).pk).update(**rejected)
+            desk.refresh(GeneratedPost.objects.newest_first().first().pk)
+
+    def counts(pk):
+        tabs = (
+            browser.get(f"/?persona={pk}").content.decode().partition('id="tabs"')[2].partition("</nav>")[0]
+        )
+        return [int(count) for count in re.findall(r"<span>([0-9]+)</span>", tabs)]
+
+    assert counts(persona.pk) == [3, 0, 0, 0, 2]
+    assert counts(other.pk) == [0, 0, 0, 0, 1]
+    assert counts(make_persona(otto.workspace).pk) == [0] * 5
+
+
+def test_what_is_decided_and_held_is_not_said_to_be_undecided(ana, post, signed_in):
+    browser = signed_in(ana)
+    browser.post(f"/review/{post.pk}/rejection/", {"fingerprint": post.fingerprint})
+    text = browser.get("/?tab=decided").content.decode()
+    assert "Decided today <span>1</span>" in text
+    assert "What was decided today was not sent yet" in text

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from reviewqueue.clock import now
 from reviewqueue.models import Decision, GeneratedPost, Operation, Workspace
 from reviewqueue.services import desk
 from reviewqueue.views.posts import BEHIND
@@ -219,6 +220,21 @@ def test_an_item_is_rejected_without_a_script_within_the_view(ana, post, signed_
     came = {"Referer": f"http://testserver{address}"}
     after = signed_in(ana).post(f"{address}?type=carousel", form(post), headers=came)
     assert after["Location"] == f"/review/{post.pk}/?type=carousel&item=1"
+
+
+@pytest.mark.parametrize(
+    ("view", "place"), [("?type=image", "2 of 2"), ("?tab=decided", "1 of 1"), ("", "2 of 3")]
+)
+def test_the_place_in_the_view_counts_what_the_view_holds(ana, persona, signed_in, view, place):
+    posts = [make_post(persona, media_type=kind) for kind in ("image", "image", "video", "image")]
+    long_ago = {"review_status": "rejected", "desk": "rejected"}
+    for post, days in ((posts[3], 0), (make_post(persona), 2)):
+        decided = {**long_ago, "decided_at": now() - timedelta(days=days)}
+        GeneratedPost.objects.filter(pk=post.pk).update(**decided)
+        desk.refresh(post.pk)
+    shown = posts[3] if "decided" in view else posts[1]
+    text = signed_in(ana).get(f"/review/{shown.pk}/{view}").content.decode()
+    assert place in re.sub("<[^>]+>", "", text)
 
 
 def test_a_first_approval_is_told_while_a_second_is_waited_for(ana, ben, workspace, post, signed_in):
