@@ -53,7 +53,7 @@ class Twin:
 
     number: int  # of the item of this post
     label: str
-    standing: str  # published, publishing, composing, sending, held
+    standing: str  # published, publishing, composing, sending, held, attention
     post_id: str = ""  # empty: deleted since
     accounts: tuple[str, ...] = ()  # of this post's accounts, those it is published or approved for
     at: datetime | None = None
@@ -293,6 +293,7 @@ STANDINGS = {
     "sending": "approved and being sent",
     "composing": "in compose",
     "publishing": "being published",
+    "attention": "approved and not known to be sent",
 }
 
 

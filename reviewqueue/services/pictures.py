@@ -19,6 +19,7 @@ SHARED = 2  # six bits touch at most six of eight bands
 
 BITS = 64
 GOING_OUT = ("held", "sending", "composing", "publishing", "published")  # places on the desk
+WAITING = ("blocked", "unknown")  # with a decision that goes out, or may have gone
 MOST = 50  # items that are looked at
 BATCH = 1000
 
@@ -77,7 +78,7 @@ def alike(post: GeneratedPost, items: list[MediaItem]) -> list[Likeness]:
     if not near:
         return []
     delivered = Delivery.objects.filter(outgoing__post=OuterRef("post"), status="published")
-    on_its_way = Q(is_current=True, post__desk__in=GOING_OUT)
+    on_its_way = Q(is_current=True) & (Q(post__desk__in=GOING_OUT) | Q(post__trouble__in=WAITING))
     others = (
         MediaItem.objects.filter(file__in=near)
         .annotate(is_delivered=Exists(delivered))
@@ -120,9 +121,12 @@ def _near(workspace_id, ours: list[MediaItem]) -> dict:
 
 def _counts(other: MediaItem) -> bool:
     """A rejection that is held or being sent goes nowhere; what was deleted counts if it was out."""
-    if other.is_delivered or other.post.desk == "published":
+    post, verdict = other.post, other.post.face.get("verdict")
+    if other.is_delivered or post.desk == "published":
         return True
-    return other.post.deleted_at is None and other.post.face.get("verdict") != "reject"
+    if post.deleted_at or verdict == "reject":
+        return False
+    return post.desk in GOING_OUT or bool(verdict)
 
 
 def _accounts(post_ids: list) -> dict:

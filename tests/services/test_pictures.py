@@ -8,6 +8,7 @@ from django.db import connection
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, Delivery, MediaFile, OutgoingPost, PictureBand
 from reviewqueue.services import desk, holds, pictures, reviewing
+from reviewqueue.services.checks import checks
 from tests import factories
 from tests.world import token
 
@@ -211,6 +212,30 @@ def test_an_approval_that_is_held_counts_until_it_is_undone(persona, ana):
     (one,) = alike(post)
     assert (one.other.post.desk, one.is_published, one.accounts) == ("held", False, {"ines.calder"})
     holds.undo(decision.hold, by=ana)
+    assert alike(post) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "counts"),
+    [("blocked", "approve", True), ("unknown", "approve", True), ("blocked", "reject", False)],
+)
+def test_an_approval_that_waits_or_may_have_happened_counts_too(persona, ana, state, verb, counts):
+    other, post = made(persona), made(persona)
+    decide = reviewing.approve if verb == "approve" else reviewing.reject
+    decision = decide(other, by=ana, fingerprint=other.fingerprint, token=token())
+    type(decision.operation).objects.filter(pk=decision.operation_id).update(state=state, blocked_by="key")
+    assert desk.refresh(other.pk).desk == "attention"
+    assert [one.other.post for one in alike(post)] == ([other] if counts else [])
+    said = [check.text for check in checks(post) if check.code == "twice"]
+    words = f"Looks like {desk.label_of(other)}, approved and not known to be sent for @ines.calder"
+    assert said == ([words] if counts else [])
+
+
+def test_what_waits_without_a_decision_does_not_count(persona):
+    other, post = made(persona), made(persona)
+    pictures.remember(item.file for item in current(other))
+    factories.make_operation(other, "regenerate_post", state="blocked", lock_group="make")
+    assert desk.refresh(other.pk).trouble == "blocked"
     assert alike(post) == []
 
 
