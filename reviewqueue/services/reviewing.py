@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, GeneratedPost, Hold, MediaItem, Member, Operation
@@ -210,7 +211,8 @@ def ago(at) -> str:
         return "just now"
     if seconds < 3600:
         return f"{seconds // 60} min ago"
-    return f"at {at:%H:%M} UTC" if seconds < 86400 else f"on {at:%-d %B}"
+    here = timezone.localtime(at)
+    return f"at {here:%H:%M}" if seconds < 86400 else f"on {here:%-d %B}"
 
 
 # ---- one item ---------------------------------------------------------------------------------

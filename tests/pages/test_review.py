@@ -3,11 +3,12 @@
 import re
 import uuid
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from reviewqueue.clock import now
-from reviewqueue.models import Decision, GeneratedPost, Operation, Workspace
+from reviewqueue.models import Decision, GeneratedPost, Operation, User, Workspace
 from reviewqueue.services import desk
 from reviewqueue.views.posts import BEHIND
 from tests.factories import make_file, make_member, make_operation, make_persona, make_post, make_source_post
@@ -115,6 +116,18 @@ def test_the_second_gets_told_who_was_first(ana, ben, post, signed_in):
     plain = signed_in(ana).post(f"/review/{post.pk}/rejection/", form(post))
     assert plain.status_code == 409
     assert "Ben Adler" in plain.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"), [(timedelta(hours=2), "at {:%H:%M}"), (timedelta(days=2), "on {:%-d %B}")]
+)
+def test_when_the_first_decided_is_told_in_the_time_of_who_asks(ana, ben, post, signed_in, ago, words):
+    zone = ZoneInfo("Pacific/Kiritimati")  # 14 hours ahead
+    User.objects.filter(pk=ana.user_id).update(time_zone=zone.key)
+    signed_in(ben).post(f"/review/{post.pk}/approval/", form(post))
+    Decision.objects.update(at=now() - ago)
+    told = f"Ben Adler approved this {words.format((now() - ago).astimezone(zone))}. Your reject"
+    assert told in signed_in(ana).post(f"/review/{post.pk}/rejection/", form(post)).content.decode()
 
 
 def test_the_same_form_twice_is_one_operation(ana, post, signed_in):
