@@ -107,10 +107,17 @@ def undo(hold: Hold, *, by: Member) -> list[Operation]:
     caught = [operation for operation in waiting if operations.cancel(operation, by=by)]
     Hold.objects.filter(pk=hold.pk).update(state="undone", ended_at=now())
     post = posts[0] if len(posts) == 1 else None
-    events.record("decision.undone", by=by, what=f"{hold.what} {hold.which}".strip(), post=post)
+    events.record("decision.undone", by=by, what=caught_of(hold), post=post)
     for post in posts:
         desk.refresh(post.pk, touched=True)
     return caught
+
+
+def caught_of(hold: Hold) -> str:
+    """What was taken back, in words: of many the first may have been sent."""
+    caught = hold.decisions.filter(ended="undone").count()
+    some = f", {caught} of them" if caught < hold.count > 1 else ""
+    return f"{hold.what} {hold.which}".strip() + some
 
 
 def _hold_posts(hold: Hold, besides=()) -> list[GeneratedPost]:

@@ -51,7 +51,7 @@ def undo(request, hold_id: UUID):
         holds.undo(hold, by=request.member)
     except holds.TooLate as error:
         return _too_late(request, hold, error)
-    return _answer(request, hold, f"Undone: {hold.what} {hold.which}".strip(), undone=True)
+    return _answer(request, hold, f"Undone: {holds.caught_of(hold)}", undone=True)
 
 
 @require_POST

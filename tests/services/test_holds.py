@@ -310,3 +310,14 @@ def test_a_clock_that_was_set_while_more_is_decided_counts_for_all(ana, three):
     reject_together(three, ana, lambda hold: holds.pause(hold, by=ana, on=False))
     hold = Hold.objects.get()
     assert {one.not_before for one in hold.operations.all()} == {hold.send_at}
+
+
+def test_how_many_of_them_were_caught_is_said(ana, three, signed_in):
+    reject_together(three, ana, lambda hold: None)
+    hold = Hold.objects.get()
+    sent = hold.operations.order_by("created_at").first()
+    operations.advance(sent, "claim")
+    page = signed_in(ana).post(f"/holds/{hold.pk}/undo/", follow=True).content.decode()
+    assert "Undone: Rejected 3, 2 of them" in page
+    assert hold.workspace.events.latest("at").sentence == "Took back: Rejected 3, 2 of them"
+    assert [fresh(post).desk for post in three] == ["sending", "ready", "ready"]
