@@ -66,6 +66,8 @@ def queue(request):
     left = setup_left(request.member, context["scope"])
     if left == setup.KEY and not request.GET:
         return redirect("/setup/")
+    if filters["after"] and not context["has_frames"] and not fragments.is_fragment(request):
+        return redirect(f"/{query_of({**filters, 'after': ''})}")  # what stood behind it was decided since
     return fragments.page(request, "reviewqueue/queue.html", context | {"setup_left": left}, part="page")
 
 

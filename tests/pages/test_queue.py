@@ -345,3 +345,16 @@ def test_what_is_decided_and_held_is_not_said_to_be_undecided(ana, post, signed_
     text = browser.get("/?tab=decided").content.decode()
     assert "Decided today <span>1</span>" in text
     assert "What was decided today was not sent yet" in text
+
+
+@pytest.mark.parametrize("view", ["", "?type=image", "?tab=attention", "?order=persona"])
+def test_a_page_behind_which_nothing_is_left_leads_to_the_first(ana, persona, signed_in, view):
+    place, browser = f"2099-01-01T00:00:00+00:00_{'f' * 32}", signed_in(ana)
+    make_post(persona, status="failed" if "attention" in view else "completed")
+    if "persona" in view:
+        place += f"_{persona.pk.hex}"
+    filters = dict(part.split("=") for part in view[1:].split("&") if part)
+    assert browser.get("/", {**filters, "after": place})["Location"] == f"/{view}"
+    more = browser.get("/", {**filters, "after": place}, headers={"HX-Request": "true"})
+    assert more.status_code == 200
+    assert "0 more shown" in more.content.decode()
