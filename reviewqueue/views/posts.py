@@ -136,7 +136,10 @@ def article(member, post: GeneratedPost, wanted=None) -> dict:
     current = [slot.item for slot in slots]
     found = checks(post, current)
     decided = next((one for one in post.decisions.all() if one.item_id is None and not one.is_first), None)
-    can_decide = post.desk in ("ready", "attention") and post.review_status == "pending_review"
+    opened = next((one for one in post.operations.all() if one.lock_group != "item"), None)
+    is_open = post.desk in ("ready", "attention") and post.review_status == "pending_review"
+    is_complete = bool(current) and all(item.is_complete for item in current)  # else the service refuses it
+    can_decide = is_open and is_complete and not (decided or opened)
     spent = post.charges.aggregate(total=Sum("amount_cents"))["total"]
     stopped = stops(found)
     return {
@@ -148,7 +151,7 @@ def article(member, post: GeneratedPost, wanted=None) -> dict:
         "stop": stopped[0] if stopped else None,
         "decided": decided,
         "first_approval": first_of_two(post) if can_decide else None,
-        "open": next((one for one in post.operations.all() if one.lock_group != "item"), None),
+        "open": opened,
         "spent": -spent if spent else post.total_cost_cents,
         "history": post.events.select_related("operation").order_by("-at", "-id")[:HISTORY],
         "veil": meanwhile.veil_of(post, decided, member),

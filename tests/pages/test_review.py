@@ -10,6 +10,7 @@ import pytest
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, GeneratedPost, Operation, User, Workspace
 from reviewqueue.services import desk
+from reviewqueue.templatetags.display import TROUBLE_WORDS
 from reviewqueue.views.posts import BEHIND
 from tests.factories import make_file, make_member, make_operation, make_persona, make_post, make_source_post
 
@@ -248,6 +249,22 @@ def test_the_place_in_the_view_counts_what_the_view_holds(ana, persona, signed_i
     shown = posts[3] if "decided" in view else posts[1]
     text = signed_in(ana).get(f"/review/{shown.pk}/{view}").content.decode()
     assert place in re.sub("<[^>]+>", "", text)
+
+
+@pytest.mark.parametrize("why", ["partly", "failed", "unknown"])
+def test_what_would_be_refused_is_not_offered(ana, persona, signed_in, why):
+    states = {"partly": ["completed", "failed"], "failed": ["failed"], "unknown": ["completed", "completed"]}
+    post = make_post(persona, item_statuses=states[why])
+    if why == "unknown":
+        make_operation(post, "approve", state="unknown")
+    post.refresh_from_db()
+    assert post.desk == "attention"
+    browser = signed_in(ana)
+    page = browser.get(f"/review/{post.pk}/").content.decode()
+    for address in (f"/review/{post.pk}/rejection/", f"/items/{post.items.first().pk}/rejection/"):
+        assert browser.post(address, form(post)).status_code == 409
+        assert f'formaction="{address}' not in page
+    assert TROUBLE_WORDS[post.trouble] in page.partition('class="decide"')[2]
 
 
 def test_a_first_approval_is_told_while_a_second_is_waited_for(ana, ben, workspace, post, signed_in):
