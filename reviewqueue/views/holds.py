@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST
 
 from reviewqueue.models import GeneratedPost, Hold
 from reviewqueue.services import holds
-from reviewqueue.views import fragments, refusals, rows
+from reviewqueue.views import fragments, queue, refusals, rows
 from reviewqueue.views import posts as focus
 
 
@@ -29,7 +29,8 @@ def _answer(request, hold: Hold, said: str, *, undone: bool = False):
         if fresh := visible.filter(pk=first.pk).first():
             context |= focus.article(request.member, fresh)
             parts.append("reviewqueue/review.html#decide")
-    to = f"/review/{first.pk}/" if first and back.startswith("/review/") else back or "/"
+    view = queue.came_in(request)
+    to = f"/review/{first.pk}/{view}" if first and back.startswith("/review/") else back or f"/{view}"
     response = fragments.answer(request, to, *parts, context=context, said=said)
     if first and undone:
         response["HX-Trigger"] = f'{{"loupe:undone": {{"post": "{first.pk}"}}, "loupe:look": ""}}'

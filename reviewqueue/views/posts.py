@@ -359,7 +359,7 @@ def said_of(request, decision: Decision) -> str:
 def following(request, post: GeneratedPost) -> str:
     """For a browser without script: the next post of the view, else the queue."""
     if "/review/" not in request.headers.get("Referer", ""):
-        return fragments.came_from(request, "/library/", "/setup/") or "/"
+        return fragments.came_from(request, "/library/", "/setup/") or f"/{queue.came_in(request)}"
     filters = QueueFilter(request.GET).values()
     coming = behind(request.member, post, filters)["behind"]
     taken = looks.taken(request.member)
@@ -476,9 +476,9 @@ def acted(request, post: GeneratedPost, said: str, item: MediaItem | None = None
         return moved(request, fresh, fresh.version if since is None else since, said=said)
     fresh = GeneratedPost.objects.get(pk=post.pk)
     place = queue.came_in(request)
+    back = fragments.came_from(request, "/library/", "/setup/") or f"/{place}"
     if item:
         place += f"{'&' if place else '?'}item={item.position + 1}"
-    back = fragments.came_from(request, "/library/", "/setup/") or "/"
     # A question about an item without script is a page of its own; it leads back to the post.
     came = fragments.came_from(request, "/review/", "/items/")
     to = f"/review/{post.pk}/{place}" if came else back

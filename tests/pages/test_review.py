@@ -227,6 +227,17 @@ def test_what_was_seen_is_rejected_without_a_script_and_the_view_goes_on(ana, pe
     assert decided["Location"] == f"/review/{following.pk}/?type=video"
 
 
+@pytest.mark.parametrize("here", ["/", "/review/{post}/"])
+def test_without_a_script_one_stays_in_the_view(ana, post, signed_in, here):
+    here, browser = here.format(post=post.pk), signed_in(ana)
+    came = {"Referer": f"http://testserver{here}?type=carousel"}
+    named = "" if here == "/" else "?type=carousel"  # focus mode names the view in its buttons
+    after = browser.post(f"/review/{post.pk}/approval/{named}", form(post), headers=came)
+    assert after["Location"] == "/?type=carousel"
+    after = browser.post(f"/holds/{Decision.objects.get().hold_id}/undo/", headers=came)
+    assert after["Location"] == f"{here}?type=carousel"
+
+
 def test_an_item_is_rejected_without_a_script_within_the_view(ana, post, signed_in):
     came = {"Referer": f"http://testserver/review/{post.pk}/?type=carousel"}
     address = f"/items/{post.items.first().pk}/rejection/"
