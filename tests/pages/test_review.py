@@ -108,6 +108,21 @@ def test_a_reviewer_may_not_spend_or_delete(ben, post, signed_in, address):
     assert not Operation.objects.exists()
 
 
+@pytest.mark.parametrize("role", ["viewer", "reviewer", "editor", "admin"])
+def test_tools_that_a_role_may_not_use_stand_there_with_their_reason(workspace, signed_in, role):
+    item = make_post(make_persona(workspace, has_voice=True), media_type="video").items.get()
+    member = make_member(workspace, "Some One", role)
+    text = signed_in(member).get(f"/review/{item.post_id}/").content.decode()
+    for tool, key, why in (
+        ("regeneration", "g", "Regenerating takes an editor. Ask an admin."),
+        ("voice", "v", "Converting a voice takes an editor. Ask an admin."),
+    ):
+        goes = f'form="desk" formaction="/items/{item.pk}/{tool}/"'
+        waits = f'type="button" aria-disabled="true" data-why="{why}"'
+        does = goes if role in ("editor", "admin") else waits
+        assert f'<button class="tool" {does} data-key="{key}"' in text
+
+
 def test_the_second_gets_told_who_was_first(ana, ben, post, signed_in):
     signed_in(ben).post(f"/review/{post.pk}/approval/", form(post))
     post.refresh_from_db()
