@@ -1,14 +1,18 @@
 """All that must be done once before the processes start: `up` does it, and a container's first service."""
 
 import hashlib
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
 
 from reviewqueue.models import User, Workspace
 from reviewqueue.services import filling, pictures, restoring, setup, statistics
+
+LOCK = 5_681_873  # of PostgreSQL's advisory locks, anything that nobody else takes in this database
 
 
 class Command(BaseCommand):
@@ -21,6 +25,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, sandbox=True, **options):
+        with alone():
+            self.prepare(sandbox)
+
+    def prepare(self, sandbox: bool) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         statistics.tell()
         if restoring.keep_watch():
@@ -33,6 +41,25 @@ class Command(BaseCommand):
         setup.keep_pace()
         if not setup.from_environment() and not Workspace.objects.exists():
             setup.make_workspace("My workspace")  # somewhere to sign in to, and to enter a key
+
+
+@contextmanager
+def alone():
+    """Of containers that start at once on PostgreSQL, each waits for the one before it.
+
+    The lock is a transaction's, on a connection of its own: a pooler cannot part them, and it ends with us.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    beside = connection.copy()
+    beside.set_autocommit(False)
+    try:
+        with beside.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        yield
+    finally:
+        beside.close()
 
 
 def collect_static() -> None:
