@@ -186,6 +186,15 @@ def test_every_setting_stands_in_the_readme():
     assert not missing
 
 
+def test_every_command_and_its_options_stand_in_the_readme():
+    table = (ROOT / "README.md").read_text()
+    for path in (APP / "management/commands").glob("[!_]*.py"):
+        line = re.search(rf"^\|.*`{path.stem}\b.*$", table, re.M)
+        assert line, path.stem
+        for option in re.findall(r"add_argument\(\s*\"(--[a-z-]+)\"", path.read_text()):
+            assert option in line.group(), f"{path.stem} {option}"
+
+
 def test_every_decision_record_is_numbered_and_has_its_three_parts():
     records = sorted((ROOT / "dashboard/docs/adr").glob("*.md"))
     assert records
