@@ -50,8 +50,8 @@ class KeysetLookup(models.Func):
 def after_row(columns: tuple[str, str], values: tuple, *, newest_first: bool) -> KeysetLookup:
     """The rows behind `values` in the order of `columns`: `queryset.filter(after_row(…))`.
 
-    Spelt as a row value because both databases then walk the index; the `OR` spelling does not
-    (performance note 3.3). `values` are model-typed, as the columns are.
+    Spelt as a row value because both databases then walk the index; the `OR` spelling does not.
+    `values` are model-typed, as the columns are.
     """
     wrapped = [
         value

@@ -1,6 +1,6 @@
 """How long things take, when it is worth looking again, and when they count as late.
 
-Ranges and limits: contracts, "Timing" (https://reelmirror.com/docs/guides/webhooks). The rule for
+Ranges and limits: contracts, x-timing (https://reelmirror.com/docs/guides/webhooks). The rule for
 looking is a debt: the seconds for which something may have been ready without our having seen it.
 All functions are pure; times are seconds, ages are seconds since the thing was started.
 """
@@ -84,11 +84,11 @@ def learned(span: Span, durations: Iterable[float]) -> Span:
     return replace(span, steps=(EARLIER * known[0], *steps))
 
 
-SYNC_COOLDOWN = 15 * MINUTE  # a sync sooner than this is skipped (contracts, rule 9)
-PUBLIC_LOCK_DAYS = 20  # a discounted item made public stays so (contracts, rule 7)
+SYNC_COOLDOWN = 15 * MINUTE  # a sync sooner than this is skipped
+PUBLIC_LOCK_DAYS = 20  # a discounted item made public stays so
 
 
-# What nobody knows the outcome of is looked for so many seconds after it was sent (reliability note 3.5).
+# What nobody knows the outcome of is looked for so many seconds after it was sent.
 UNKNOWN_LOOKS = (15.0, 45.0, 120.0, 300.0, 600.0, 1800.0, 2 * HOUR, DAY)
 SETTLING = 600.0  # effects may arrive late and lists may lag: nothing is ruled out before
 SETTLING_ACCEPTED = 1800.0  # where the service said yes and nothing that could be read

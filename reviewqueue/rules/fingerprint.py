@@ -1,4 +1,4 @@
-"""What a reviewer decides on is what was on the screen: one hash over it (house rules, section 3)."""
+"""What a reviewer decides on is what was on the screen: one hash over it."""
 
 import hashlib
 import json

@@ -10,7 +10,7 @@ AMOUNT = re.compile(r"([0-9]{1,7}|[0-9]{1,3}(,[0-9]{3}){1,2})(\.[0-9]{1,2})?")
 
 @dataclass(frozen=True)
 class Prices:
-    """What the service charges, in mills. Defaults: the newer page (contracts, "Prices")."""
+    """What the service charges, in mills. Defaults: the newer page (contracts, x-pricing)."""
 
     image_mills: int = 320
     video_second_mills: int = 150
@@ -38,7 +38,7 @@ class Estimate:
         return self.high_cents is not None
 
     def text(self) -> str:
-        """The words on the button (design, section 8)."""
+        """The words on the button."""
         if self.high_cents is None:
             return "cost shown after fetching"
         if self.low_cents != self.high_cents:
@@ -117,6 +117,6 @@ def voice(prices: Prices, duration_seconds: float | None) -> Estimate:
 
 
 def sync(prices: Prices, creators: int) -> Estimate:
-    """At least three requests a creator (contracts, "Prices"): the least it can be."""
+    """At least three requests a creator (contracts, x-pricing): the least it can be."""
     cents = cents_of(prices.sync_creator_mills * creators)
     return Estimate(cents, cents)

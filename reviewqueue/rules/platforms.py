@@ -48,7 +48,7 @@ class Platform:
     """One platform's limits; None where it states none. Shapes are width divided by height."""
 
     name: str
-    is_supported: bool  # by the service (contracts, rule 13)
+    is_supported: bool  # by the service
     caption: Range  # characters of a post with a video
     caption_of_pictures: Range
     counts_utf16: bool

@@ -1,4 +1,4 @@
-"""Who may do what: one table, one function that asks it (house rules, section 7)."""
+"""Who may do what: one table, one function that asks it."""
 
 ROLES = ("viewer", "reviewer", "editor", "admin")
 

@@ -2,8 +2,8 @@
 
 `EVIDENCE[kind](operation, eyes)` returns Found with what the reply would have said, NotThere, or Unclear
 with its reason. Only positive identification counts: a thing that names what was asked for, was not there
-before, and belongs to no other operation. Table: reliability note 3.4. One pair of Eyes serves all unknown
-operations of a key, so every list is read once a pass.
+before, and belongs to no other operation (ADR 9). One pair of Eyes serves all unknown operations of a key, so
+every list is read once a pass.
 """
 
 from collections.abc import Callable

@@ -463,7 +463,7 @@ def set_public(item: MediaItem, is_public: bool, *, by: Member, token: uuid.UUID
 
 
 def locked_until(item: MediaItem):
-    """When a discounted public item may be hidden again (contracts, rule 7); None if it may now."""
+    """When a discounted public item may be hidden again; None if it may now."""
     if not (item.is_public and item.discount_applied and item.public_at):
         return None
     until = item.public_at + wait(PUBLIC_LOCK_DAYS * DAY)

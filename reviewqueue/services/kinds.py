@@ -2,7 +2,7 @@
 
 `call(api, operation, wire)` makes exactly one request that changes something; `wire` holds the request
 id and the deadline. `settle(operation, reply)` runs in the transaction that records the success; it
-returns what is worth keeping of the reply. Rules per endpoint: reliability note 3.4.
+returns what is worth keeping of the reply.
 """
 
 from collections.abc import Callable

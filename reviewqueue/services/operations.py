@@ -316,8 +316,8 @@ def sendable(at):
 def check_in_time(operation: Operation) -> None:
     """Whatever waits has its time moved while Loupe runs; one that lies far back was missed while it did not.
 
-    Nothing of such a backlog is shown or paid for without a person's word (reliability note, H9). Raises
-    Blocked. A repeat of something lost still goes: it sets a value that was wanted then.
+    Nothing of such a backlog is shown or paid for without a person's word. Raises Blocked. A repeat of
+    something lost still goes: it sets a value that was wanted then.
     """
     due = operation.not_before
     if now() - due > timedelta(seconds=LATE_SECONDS) and not was_lost(operation):
@@ -440,7 +440,7 @@ def record(operation: Operation, fence: int, reply, error: Exception | None) -> 
 
 
 def classify(operation: Operation, fence: int, reply, error: Exception | None) -> None:
-    """What an answer proves (reliability note, decision 3)."""
+    """What an answer proves (ADR 1)."""
     kind = KINDS[operation.kind]
     if operation.state != "sending":
         late(operation, reply, error, fence)

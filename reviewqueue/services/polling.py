@@ -33,7 +33,7 @@ from reviewqueue.upstream import errors
 
 log = logging.getLogger("loupe.polling")
 
-PAGE = 100  # rows a list page (contracts, "Lists")
+PAGE = 100  # rows a list page, the most that the service gives
 PAGES_AT_MOST = 50
 LISTED_AT_MOST = 5000  # posts among which it is counted where one stands in its list
 MISSED_AT_MOST = 5  # posts read singly with a page, as it did not show them

@@ -1,6 +1,6 @@
 """One budget of requests per key, in one row that all processes share; and the key's breaker.
 
-The service allows 60 requests a minute (contracts, "Rate limits"). Every request is counted in a
+The service allows 60 requests a minute (contracts, x-rate-limits). Every request is counted in a
 sliding minute, which is safe for fixed and sliding windows alike, and corrected from the headers of
 the answers, as others may use the same key.
 """

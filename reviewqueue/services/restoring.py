@@ -1,9 +1,9 @@
 """After a backup was put back: what is queued in it may have been done long ago, so nothing is sent.
 
 Everything that was not settled is stopped, looked for at the service, and let go on only by a person
-(reliability note 3.9). `manage.py after_restore` says so; and a database that is behind what a data folder
-remembers of it says so by itself. A folder that remembers nothing of it (a new one, a container's own, that
-of another database) proves nothing, and one that was put back together with the database neither.
+(ADR 9). `manage.py after_restore` says so; and a database that is behind what a data folder remembers of it
+says so by itself. A folder that remembers nothing of it (a new one, a container's own, that of another
+database) proves nothing, and one that was put back together with the database neither.
 """
 
 import logging

@@ -164,7 +164,7 @@ def check_seen(post: GeneratedPost, fingerprint: str) -> None:
 
 
 def check_complete(post: GeneratedPost) -> None:
-    """The service decides only on a post whose every item is completed (contracts, rule 4)."""
+    """The service decides only on a post whose every item is completed."""
     items = list(post.items.current())
     if not items or not all(item.is_complete for item in items):
         raise NotAllowed("It can be decided once every item is ready.")

@@ -233,9 +233,9 @@ def somebody_to_greet(*, anyone: bool = False) -> User | None:
 def try_key(key: UpstreamKey) -> None:
     """Whether the key works and the service is there, by reads that cost nothing. Raises errors of the tree.
 
-    While the key is rejected or the service away that is one read of the balance (reliability note 3.7). Else
-    it is the list of keys, where ours shows its scopes; whether a key may list keys is not stated (contracts:
-    listApiKeys), so only the balance proves it rejected.
+    While the key is rejected or the service away that is one read of the balance. Else it is the list of
+    keys, where ours shows its scopes; whether a key may list keys is not stated (contracts: listApiKeys), so
+    only the balance proves it rejected.
     """
     line = wire.open_wire(key.workspace, once=True)
     was_rejected = key.state == UpstreamKey.State.REJECTED

@@ -19,7 +19,7 @@ def cost(persona: Persona, price: money.Prices | None = None) -> money.Estimate:
 
 
 def next_possible(last_synced_at: datetime | None) -> datetime | None:
-    """When a sync is no longer skipped (contracts, rule 9); None if that is now."""
+    """When a sync is no longer skipped; None if that is now."""
     if last_synced_at is None:
         return None
     again = last_synced_at + wait(SYNC_COOLDOWN)

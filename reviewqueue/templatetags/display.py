@@ -180,7 +180,7 @@ def why_not(post) -> str:
 
 @register.filter
 def frame_state(post) -> str:
-    """The `data-state` of a frame (design, section 4)."""
+    """The `data-state` of a frame."""
     if post.desk == "attention":
         return "ready" if post.trouble == "not_sent" else "failed"
     if post.desk == "sending":

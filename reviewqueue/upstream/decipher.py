@@ -25,7 +25,7 @@ from reviewqueue.upstream.text import storable, storable_json
 LONGEST_INTEGER = 20  # digits; a longer one becomes null
 LONGEST_MESSAGE = 2000
 LONGEST_CODE = 100
-LEFT_ALONE = {"SERVICE_UNAVAILABLE": 60.0}  # seconds (contracts, "Errors")
+LEFT_ALONE = {"SERVICE_UNAVAILABLE": 60.0}  # seconds, as the service asks for
 
 Clean = Callable[[str], str]
 

@@ -13,7 +13,7 @@ from reviewqueue.upstream import errors
 from reviewqueue.upstream.exchange import RateReading
 from reviewqueue.upstream.reelmirror import types
 
-LIMIT = 60  # requests a minute and key (contracts, "Rate limits")
+LIMIT = 60  # requests a minute and key (contracts, x-rate-limits)
 START = 60.0 * 34_000_000  # the epoch second at which every simulation begins: a full minute
 WATCHED_EVERY = 20  # one in twenty posts is on somebody's screen
 PERSONAS = 4

@@ -1,4 +1,4 @@
-"""Every state of the design's section 4, made by the sandbox's own levers and seen in a browser, and by axe.
+"""Every state that a post may be in, made by the sandbox's own levers and seen in a browser, and by axe.
 
 Where another file of these already makes one, `ELSEWHERE` names the test that looks at it.
 """

@@ -17,7 +17,7 @@ UNSEEN_AFTER = ("drop_after", "hang", "500_after", "502_after", "503_after", "50
 UNUSABLE = ("truncate", "huge", "malformed", "empty", "html")  # a yes in a body that cannot be read
 FAULTS = (*SETTLED, *UNSEEN_BEFORE, *UNSEEN_AFTER, *UNUSABLE)
 
-# Where the endpoint's own rule (reliability note 3.4) differs: gone is gone, there is there.
+# Where the kind's own rule differs: gone is gone, there is there.
 REMOVES = ("delete_post", "delete_item", "remove_source", "remove_target")
 ADDS = ("add_source", "add_target")
 # The name has two documented fields: on a 400, which proves that nothing happened, the other one is tried.

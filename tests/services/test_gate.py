@@ -292,7 +292,7 @@ def test_a_service_that_is_never_reached_is_given_up_and_nothing_happened(ben, s
 
 
 def test_what_fell_due_while_loupe_was_down_waits_for_a_persons_word(service, post, ben):
-    """A backlog is never published silently (reliability note, H9)."""
+    """A backlog is never published silently."""
     operation = approved(post, ben)
     Operation.objects.update(not_before=now() - timedelta(minutes=16))
     asked = len(service.asked)
