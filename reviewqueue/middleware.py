@@ -15,7 +15,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpResponse, HttpResponseNotAllowed
 from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -26,16 +26,6 @@ from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import accounts
 from reviewqueue.services.access import NotPermitted
 from reviewqueue.views import outage, refusals
-
-
-class MemberRequest(HttpRequest):
-    """A request with `member`: the signed-in person's place in the workspace they look at, or None.
-
-    `member.desk_version` is the version of the desk when the request came; `places` are all of theirs.
-    """
-
-    member: Member
-    places: list[Member]
 
 
 class CompressPages(GZipMiddleware):
@@ -100,7 +90,11 @@ class Sessions(SessionMiddleware):
 
 
 class Membership(AuthenticationMiddleware):
-    """Sets `request.user` and `request.member` with one query, and sends strangers to the sign-in page."""
+    """Sets `request.user` and `request.member` with one query, and sends strangers to the sign-in page.
+
+    `member` is the person's place in the workspace they look at, or None; `member.desk_version` is the
+    version of its desk when the request came. `places` are all of theirs.
+    """
 
     def __call__(self, request):
         is_probe = request.path in PROBES

@@ -47,10 +47,6 @@ def imports_of(path: Path):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def layer_of(path: Path) -> str:
-    return path.relative_to(APP).parts[0]
-
-
 @pytest.mark.parametrize("layer", sorted(MAY))
 def test_imports_point_one_way(layer):
     wrong = []
@@ -176,6 +172,14 @@ def test_the_test_lock_pins_what_the_runtime_lock_pins():
         return set(re.findall(r"^([a-z0-9._-]+==[^ \\]+)", (ROOT / name).read_text(), re.M))
 
     assert pins("requirements.lock") <= pins("requirements-dev.lock")
+
+
+def test_every_class_of_the_stylesheet_and_every_icon_is_used():
+    sources = [*SOURCES, *TEMPLATES, *(ROOT / "static/js").glob("*.js")]
+    words = set(re.findall(r"[\w-]+", " ".join(path.read_text() for path in sources)))
+    css = re.sub(r"/\*.*?\*/", "", (ROOT / "static/css/app.css").read_text(), flags=re.S)
+    icons = re.findall(r'id="i-([\w-]+)"', (ROOT / "static/sprite.svg").read_text())
+    assert {*re.findall(r"\.([a-z][\w-]*)", css, re.I), *icons} <= words
 
 
 def test_every_setting_stands_in_the_readme():

@@ -601,14 +601,3 @@ def _not_ours(api, op, wire):
 
 
 KINDS = Known(KINDS, newer)
-
-HOLDABLE = (
-    "approve",
-    "reject",
-    "send_to_compose",
-    "reject_item",
-    "set_public",
-    "set_private",
-    "regenerate_item",
-    "voice_convert",
-)

@@ -31,7 +31,6 @@ class Verb:
 APPROVE = Verb("approve", "approve", "review.approve", "approve", "post.approved", "approve")
 REJECT = Verb("reject", "reject", "review.reject", "reject", "post.rejected", "reject")
 COMPOSE = Verb("compose", "send_to_compose", "review.compose", "compose", "post.composed", "“to compose”")
-VERBS = {verb.verdict: verb for verb in (APPROVE, REJECT, COMPOSE)}
 
 
 def approve(post: GeneratedPost, *, by: Member, fingerprint: str, token: uuid.UUID) -> Decision:

@@ -103,12 +103,6 @@ def alternative(caption: str) -> str:
     return captions.first_sentence(caption or "")
 
 
-REVIEW_WORDS = {
-    "pending_review": "Ready",
-    "approved": "In compose",
-    "rejected": "Rejected",
-    "published": "Published",
-}
 DESK_WORDS = {
     "ready": ("Ready", "review", ""),
     "pending": ("Queued", "clock", ""),

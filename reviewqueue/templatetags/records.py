@@ -6,8 +6,7 @@ import re
 from django import template
 
 from reviewqueue.rules.releases import Known, words
-from reviewqueue.services import operations, resolving
-from reviewqueue.services.kinds import KINDS
+from reviewqueue.services import resolving
 
 register = template.Library()
 
@@ -69,16 +68,6 @@ def operation_tone(operation) -> str:
 @register.filter
 def known(operation) -> str:
     return resolving.known(operation)
-
-
-@register.filter
-def told(operation) -> str:
-    return operations.told(operation)
-
-
-@register.filter
-def did(operation) -> str:
-    return KINDS[operation.kind].did
 
 
 @register.filter

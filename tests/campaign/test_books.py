@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from reviewqueue.services.kinds import HOLDABLE, KINDS
+from reviewqueue.services.kinds import KINDS
 from tests.campaign import books, plan, spoiling
 from tests.campaign.desk import Page
 from tests.running import ROOT
@@ -231,7 +231,7 @@ def test_everything_is_pressed_that_a_form_can_do_as_often_as_one_likes():
     assert set(KINDS) - set(plan.MIX) == left_out
     drawn = plan.draw(desk(800, 300), 1000, 1)
     assert {press.kind for press in drawn} == set(plan.MIX)
-    assert {press.kind for press in drawn if press.undo} <= set(HOLDABLE)
+    assert {press.kind for press in drawn if press.undo} <= set(plan.HELD)
     assert any(press.undo for press in drawn)
 
 

@@ -143,16 +143,15 @@ def test_a_clock_that_was_an_hour_ahead_does_not_hide_a_change(service, post, be
     assert asked_to(service, "/approve") == 0
 
 
-@pytest.mark.parametrize("verdict", ["approve", "reject"])
-def test_what_somebody_approved_outside_meanwhile_is_not_decided_again(service, post, ben, verdict):
+@pytest.mark.parametrize("verb", [reviewing.APPROVE, reviewing.REJECT])
+def test_what_somebody_approved_outside_meanwhile_is_not_decided_again(service, post, ben, verb):
     """The post waits for review until its first delivery; only its outgoing post shows that it goes out."""
-    decide = reviewing.VERBS[verdict]
     facts = {"by": ben, "fingerprint": post.fingerprint, "token": token()}
-    operation = reviewing.decide(post, decide, **facts).operation
+    operation = reviewing.decide(post, verb, **facts).operation
     service.says[f"/v1/generated-posts/{post.upstream_id}"]["outgoing_post_id"] = "out-0"
     send(operation)
     assert (operation.state, operation.reason) == ("failed", "it is going out already")
-    assert asked_to(service, f"/{verdict}") == 0
+    assert asked_to(service, f"/{verb.verdict}") == 0
     post.refresh_from_db()
     assert post.desk == "publishing"
 

@@ -329,10 +329,6 @@ def test_a_post_without_a_known_persona_is_mirrored_all_the_same(workspace):
 # ---- what others did --------------------------------------------------------------------------------
 
 
-def sentences(post) -> list[str]:
-    return [event.name for event in post.events.filter(name__startswith="post.").order_by("at", "id")]
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
