@@ -99,7 +99,7 @@ def make_source(persona, handle="salt.rooms", **facts) -> Source:
 
 
 def make_file(workspace, *, kind="image", state="stored", **facts) -> MediaFile:
-    """A copy that is here as far as the row says; `store_picture` also writes the bytes."""
+    """A copy that is here as far as the row says: no bytes are written."""
     origin = f"https://media.example.com/{uid()}.webp"
     video = {"extension": "mp4", "content_type": "video/mp4", "duration_seconds": 5.0}
     image = {"extension": "webp", "content_type": "image/webp"}

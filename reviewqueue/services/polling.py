@@ -39,7 +39,7 @@ LISTED_AT_MOST = 5000  # posts among which it is counted where one stands in its
 MISSED_AT_MOST = 5  # posts read singly with a page, as it did not show them
 CLAIM_SECONDS = 90
 WATCHED_FOR_SECONDS = 25  # after the last poll of the page that shows it
-SHOWN_IN_FLIGHT = 12  # of the posts in flight, on the queue page
+SHOWN_IN_FLIGHT = 12  # of the posts in flight, that an open queue page may show
 
 # Seconds between looks of the things that nobody waits for.
 EVERY = {
