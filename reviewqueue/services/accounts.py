@@ -28,7 +28,10 @@ def make_link(user: User) -> str:
     return secret
 
 
-SPENT = "This link was used already or is older than 30 minutes. Start Loupe again for a new one."
+SPENT = (
+    "This link was used already or is older than 30 minutes."
+    " Where Loupe runs, `manage.py sign_in_link` prints another."
+)
 
 
 def owner_of_link(secret: str) -> User:
