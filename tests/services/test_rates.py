@@ -205,9 +205,11 @@ def test_less_than_half_of_them_do_not(key):
     assert not any(come(key, "aaf" * 10))
 
 
-def test_what_is_longer_ago_than_a_minute_does_not_count(key):
+@pytest.mark.parametrize("scale", [1, 20])
+def test_what_is_longer_ago_than_a_minute_does_not_count(key, settings, scale):
+    settings.TIME_SCALE = scale
     come(key, "afafafafa")
-    UpstreamKey.objects.update(outcomes=[[at - 61, fails] for at, fails in key.outcomes])
+    UpstreamKey.objects.update(outcomes=[[at - 61 / scale, fails] for at, fails in key.outcomes])
     assert come(key, "f") == [False]
     key.refresh_from_db()
     assert len(key.outcomes) == 1
