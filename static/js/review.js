@@ -26,12 +26,13 @@ function fetchArticle(id) { // one request a post, however many want it; each fr
 
 async function show(id, { push = true, quiet = false, focus = false } = {}) {
   stay(); // whoever goes somewhere is not taken elsewhere
+  if (show.wanted && show.wanted !== id) held.length = 0; // what was pressed was for the post that nobody waits for now
   show.wanted = id;
   const link = cell(id);
   const next = article(id) ?? (await fetchArticle(id).catch(() => undefined)); // without a line one stays
   if (show.wanted !== id) return;
   delete show.wanted;
-  if (!next) { if (link && next === null) location.assign(link.href); return; }
+  if (!next) { held.length = 0; if (link && next === null) location.assign(link.href); return; }
   const old = post(), stood = document.activeElement;
   $$("video", old).forEach((video) => video.pause());
   if (old !== next) {
@@ -285,15 +286,16 @@ addEventListener("keydown", (event) => {
     || event.target.closest?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]");
   const key = event.key.toLowerCase();
   if (off || key.length !== 1) return;
-  if (key === "u") return stay();
+  if (key === "u" && !held.length) return stay();
   if (show.landing && `${ACTING}jk`.includes(key)) go();
-  if (!show.wanted || !(ACTING.includes(key) || held.length && /[1-9]/.test(key))) return; // with its reason
+  if (!show.wanted || !(ACTING.includes(key) || held.length && /[1-9jku]/.test(key))) return; // with its reason, and on
   event.preventDefault();
   event.stopImmediatePropagation();
-  held.push(event.key); // the post it is meant for is on its way
+  if (key === "u") { held.length = 0; say("Taken back before it was done"); } // it is newer than all that is held in the tray
+  else held.push(event.key); // the post it is meant for is on its way
 }, true);
-function pressAgain() {
-  for (const key of held.splice(0)) (document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+function pressAgain() { // up to the next post that is not here yet: what follows is for that one
+  while (held.length && !show.wanted) (document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent("keydown", { key: held.shift(), bubbles: true, cancelable: true }));
 }
 document.addEventListener("click", (event) => {
   if (!show.landing?.contains(event.target) || !event.target.closest("[data-decide], [data-reasons]")) return;

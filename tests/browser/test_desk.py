@@ -66,7 +66,7 @@ print(json.dumps([reason.text for reason in ana.workspace.reasons.all()]))
 @pytest.fixture(scope="module")
 def many(loupe):
     """Posts made for this file, oldest of all, so that they come first."""
-    made = json.loads(loupe.shell(PREPARE % {"posts": 192, "together": 16}))
+    made = json.loads(loupe.shell(PREPARE % {"posts": 256, "together": 16}))
     assert {row["desk"] for row in made} == {"ready"}
     return made
 
@@ -303,6 +303,69 @@ def test_fast_keys_reach_the_posts_they_are_meant_for(visit, stretch, loupe):
     expect(here(page).locator(".wax")).to_have_count(0)
     expect(here(page).locator(".decide")).to_be_focused()
     hand.holds(loupe)
+
+
+@pytest.fixture
+def slow(stretch):
+    """`page, rows, held = slow(visitor)`: two posts are fetched ahead, each after them waits in `held`."""
+
+    def at_first(visitor):
+        rows, held = stretch(8), []
+        page = visitor.go(f"/review/{rows[0]['id']}/")
+        until(lambda: page.locator(".review-post").count() >= 3)
+
+        def hold(route):
+            held.append(route) if "hx-request" in route.request.headers else route.continue_()
+
+        page.route(re.compile(r"/review/[^/]+/(\?.*)?$"), hold)
+        return page, rows, held
+
+    return at_first
+
+
+def let_go(page, held):
+    until(lambda: page.wait_for_timeout(50) or held)
+    for route in list(held):
+        route.continue_()
+    page.unroute_all()
+
+
+def test_keys_wait_for_the_post_that_they_are_meant_for(visit, slow, loupe):
+    visitor = visit("ana")
+    page, rows, held = slow(visitor)
+    page.locator(f"#s-{rows[4]['id']}").click()
+    for key in "aj":
+        page.keyboard.press(key)
+    until(lambda: page.wait_for_timeout(50) or held)
+    held.pop(0).continue_()
+    expect(page.locator(f"#p-{rows[4]['id']} .pane-made .wax-ok")).to_have_count(1)
+    page.keyboard.press("c")  # for the next one, that is on its way again
+    page.keyboard.press("u")
+    let_go(page, held)
+    expect(here(page)).to_have_attribute("data-post", rows[5]["id"])
+    expect(tray(page)).to_contain_text("Approved")
+    page.wait_for_timeout(500)  # and nothing is done to what came
+    found = json.loads(loupe.shell(STANDING))
+    assert {row["id"] for row in rows} & set(found) == {rows[4]["id"]}
+
+
+@pytest.mark.parametrize("why", ["elsewhere", "no line"])
+def test_keys_for_a_post_that_does_not_come_are_dropped(visit, slow, loupe, why):
+    visitor = visit("ana")
+    page, rows, held = slow(visitor)
+    page.locator(f"#s-{rows[4]['id']}").click()
+    page.keyboard.press("a")
+    until(lambda: page.wait_for_timeout(50) or held)
+    if why == "no line":
+        held.pop().abort()
+        page.wait_for_timeout(200)
+    page.locator(f"#s-{rows[6]['id']}").click()
+    let_go(page, held)
+    expect(here(page)).to_have_attribute("data-post", rows[6]["id"])
+    page.wait_for_timeout(500)
+    expect(here(page)).to_have_attribute("data-post", rows[6]["id"])
+    assert not {row["id"] for row in rows} & set(json.loads(loupe.shell(STANDING)))
+    visitor.wrong[:] = [one for one in visitor.wrong if "htmx:" not in one and "ERR_FAILED" not in one]
 
 
 def test_the_strip_goes_on_with_a_post_that_is_fetched_anyway(visit, stretch):
