@@ -208,10 +208,15 @@ function openReasons(button) {
   note.hidden = !button.dataset.note;
   $("#reason-words").value = unsaid.get(button.getAttribute("formaction")) ?? "";
   dialog.showModal();
-  $(".reasons button, [data-plain]", dialog)?.focus();
+  $("[data-plain]", dialog).focus(); // Enter decides without a reason
 }
 document.addEventListener("input", ({ target }) => {
   if (target.id === "reason-words") unsaid.set(rejecting.getAttribute("formaction"), target.value);
+});
+document.addEventListener("keydown", (event) => { // nor does it in the words choose the first reason, as a browser would
+  if (event.key !== "Enter" || event.isComposing || event.target.id !== "reason-words") return;
+  event.preventDefault();
+  if (!event.repeat) $("[data-plain]").click();
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (isDone(event)) unsaid.delete(event.detail.requestConfig.path);

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from reviewqueue.views import outage
 from tests.browser.axe import Eyes
-from tests.browser.conftest import DESKTOP, PHONE, until
+from tests.browser.conftest import DESKTOP, PHONE, escape, until
 
 # Nothing is sent before its reviewer says so, and there are enough posts to decide.
 PREPARE = """
@@ -521,6 +521,53 @@ def test_what_was_typed_into_a_question_stays_there_when_it_is_refused(visit, lo
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
     expect(page.locator("main")).not_to_contain_text("There is no key to remove.")
+
+
+def decided(loupe, row):
+    """Verdict and reason, once the server has them."""
+    until(lambda: row["id"] in json.loads(loupe.shell(STANDING)), every=0.5)
+    return json.loads(loupe.shell(STANDING))[row["id"]]
+
+
+def test_enter_rejects_without_a_reason_or_with_the_words_alone(visit, stretch, loupe):
+    visitor, rows = visit("ana"), stretch(3)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    page.keyboard.press("r")
+    page.keyboard.press("Enter")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    page.keyboard.press("r")
+    page.locator("#reason-words").fill("The hand has six fingers")
+    page.keyboard.press("Enter")
+    expect(here(page)).to_have_attribute("data-post", rows[2]["id"])
+    assert decided(loupe, rows[0]) == ["reject", ""]
+    assert decided(loupe, rows[1]) == ["reject", "The hand has six fingers"]
+
+
+def test_words_that_were_not_sent_stay_with_their_post(visit, stretch, loupe):
+    visitor, rows = visit("ana"), stretch(4)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    words = page.locator("#reason-words")
+    page.keyboard.press("r")
+    words.fill("The hand has six fingers")
+    escape(page)
+    page.keyboard.press("j")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    page.keyboard.press("r")
+    expect(words).to_have_value("")
+    page.keyboard.press("1")
+    expect(here(page)).to_have_attribute("data-post", rows[2]["id"])
+    assert decided(loupe, rows[1]) == ["reject", REASONS[1]]
+    page.locator(f"#s-{rows[0]['id']}").click()
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    refusing = f"{loupe.address}/settings/keys/removal/"  # in the sandbox it answers 409
+    page.route("**/rejection/", lambda route: route.continue_(url=refusing))
+    page.keyboard.press("r")
+    expect(words).to_have_value("The hand has six fingers")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notices")).to_contain_text("There is no key to remove.")
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    page.keyboard.press("r")
+    expect(words).to_have_value("The hand has six fingers")
 
 
 def test_two_people_get_different_posts_and_see_each_other(visit, stretch, loupe):
