@@ -186,9 +186,11 @@ function paint(one) { // what the server does not know: which item was picked, a
 
 const videos = () => $$(".shot:not([hidden]) video", slot()).filter((video) => video.checkVisibility?.() ?? true);
 const main = () => $$(".pane-made .shot:not([hidden]) video", slot()).at(-1); // of two versions the newer
-const flash = (on) => {
-  $(".pane-made .shot:not([hidden])", slot())?.classList.toggle("show-source", on);
-  $$("[data-act=flash]", post()).forEach((button) => button.setAttribute("aria-pressed", on));
+const flash = (on) => { // off wherever it was on: one may have gone on meanwhile
+  const shot = $(".pane-made .shot:not([hidden])", slot());
+  for (const shown of $$(".show-source")) if (!on || shown !== shot) shown.classList.remove("show-source");
+  if (on) shot?.classList.add("show-source");
+  for (const button of $$("[data-act=flash]")) button.setAttribute("aria-pressed", on && post().contains(button));
 };
 
 const acts = {
@@ -237,7 +239,7 @@ document.addEventListener("loupe:key", (event) => {
   const { key, repeat } = event.detail, one = post(), many = slots(one);
   const at = many.indexOf(slot(one)), take = () => event.preventDefault();
   if (key === "escape") { take(); $("[data-back]").click(); }
-  if (key === "s" && !repeat) { take(); flash(true); }
+  if (key === "s" && !repeat) { take(); flash.isHeld = true; flash(true); }
   if (key === "h") { take(); const history = $("[data-history]", one); history.open = !history.open; if (history.open) history.scrollIntoView({ block: "nearest" }); }
   if (/^[1-9]$/.test(key)) { take(); pick(key); }
   if (many.length > 1 && (key === "arrowright" || key === "arrowleft") && !event.detail.event.target.matches("[type=range]")) {
@@ -246,7 +248,10 @@ document.addEventListener("loupe:key", (event) => {
   }
   if (key === "[" || key === "]") { take(); version(key === "[" ? -1 : 1); }
 });
-document.addEventListener("keyup", (event) => { if (event.key === "s") flash(false); });
+const letGo = () => { if (flash.isHeld) flash(flash.isHeld = false); };
+document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "s") letGo(); });
+addEventListener("blur", letGo); // elsewhere nobody hears of it
+document.addEventListener("loupe:shown", () => { if ($(".show-source")) flash(Boolean(flash.isHeld)); }); // it is of what is shown
 
 // ---- decisions: marked, and on to the next ------------------------------------------------------------
 document.addEventListener("loupe:pressed", (event) => {

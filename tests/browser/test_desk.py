@@ -412,6 +412,36 @@ def test_a_mark_is_drawn_plain_and_has_its_grain_when_one_comes_back(visit, stre
     expect(here(page).locator(".shot:not([hidden]) .wax-ok")).to_have_css("filter", 'url("#wax")')
 
 
+def test_the_source_flashes_on_what_is_shown_and_nowhere_else(visit, stretch):
+    visitor, rows = visit("ana"), stretch(2)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    flashed = page.locator(".show-source")
+    until(lambda: page.locator(".review-post").count() >= 2)
+    page.keyboard.down("s")
+    expect(here(page).locator(".show-source")).to_have_count(1)
+    page.keyboard.press("j")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    expect(here(page).locator(".show-source")).to_have_count(1)
+    expect(flashed).to_have_count(1)
+    page.keyboard.up("s")
+    expect(flashed).to_have_count(0)
+    page.keyboard.press("k")
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    page.keyboard.down("s")
+    expect(flashed).to_have_count(1)
+    page.evaluate("() => dispatchEvent(new FocusEvent('blur'))")  # to another window
+    expect(flashed).to_have_count(0)
+    page.keyboard.up("s")
+    button = here(page).get_by_role("button", name="Flash source").first
+    button.click()
+    expect(flashed).to_have_count(1)
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    expect(flashed).to_have_count(0)
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
 def test_what_follows_from_an_answer_follows_once(visit, stretch):
     visitor, rows = visit("ana"), stretch(4)
     page = visitor.go(f"/review/{rows[0]['id']}/")
