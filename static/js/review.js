@@ -109,9 +109,11 @@ function develop(one) { // fetched and decoded, so that they are painted with th
 
 function tidy() { // far ones leave the page; the server has them
   const all = cells().map((link) => link.dataset.goto), at = all.indexOf(post().dataset.post);
-  const spare = $$(".review-post[hidden]").filter((one) => !$("[data-busy], .htmx-request", one)).sort((a, b) => Math.abs(all.indexOf(b.dataset.post) - at) - Math.abs(all.indexOf(a.dataset.post) - at));
+  const spare = $$(".review-post[hidden]").filter((one) => !$("[data-busy], .htmx-request", one) && !isWritten(one)).sort((a, b) => Math.abs(all.indexOf(b.dataset.post) - at) - Math.abs(all.indexOf(a.dataset.post) - at));
   for (const one of spare.slice(0, Math.max(0, spare.length + 1 - KEPT))) one.remove();
 }
+
+const isWritten = (one) => $$("textarea", one).some((text) => text.value !== text.defaultValue); // a note that was not sent
 
 function mark() {
   for (const link of cells()) {

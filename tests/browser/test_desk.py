@@ -442,6 +442,21 @@ def test_the_source_flashes_on_what_is_shown_and_nowhere_else(visit, stretch):
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
+def test_a_note_that_is_being_written_stays_however_far_one_goes(visit, stretch):
+    visitor, rows = visit("ana"), stretch(12)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    text = here(page).locator("[data-note-form] textarea")
+    text.fill("The left hand")
+    text.evaluate("one => one.blur()")
+    for row in rows[1:]:
+        page.keyboard.press("j")
+        expect(here(page)).to_have_attribute("data-post", row["id"])
+    until(lambda: page.locator(".review-post").count() <= 9)  # the others are gone
+    page.locator(f"#s-{rows[0]['id']}").click()
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    expect(text).to_have_value("The left hand")
+
+
 def test_what_follows_from_an_answer_follows_once(visit, stretch):
     visitor, rows = visit("ana"), stretch(4)
     page = visitor.go(f"/review/{rows[0]['id']}/")
