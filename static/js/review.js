@@ -311,14 +311,16 @@ document.addEventListener("click", (event) => {
   event.stopPropagation();
 }, true);
 
+// A note, or another of its tools, may be refused as well.
+const isDecision = ({ detail: { requestConfig: { verb, elt } } }) => verb === "post" && elt.matches("[data-decide]");
 document.addEventListener("htmx:beforeOnLoad", (event) => { // the server said no: before its words, our mark goes
   const one = event.detail.elt?.closest?.(".review-post"), { status } = event.detail.xhr;
-  if (one?.dataset.decision && event.detail.requestConfig.verb === "post" && status >= 400) unmark(one);
+  if (one?.dataset.decision && isDecision(event) && status >= 400) unmark(one);
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   const one = event.detail.elt?.closest?.(".review-post"); // the button itself may have been replaced by the answer
-  const { xhr, requestConfig } = event.detail; // “successful” would only say that the answer was shown
-  if (!one?.dataset.decision || requestConfig.verb !== "post" || (xhr.status >= 200 && xhr.status < 400)) return;
+  const { status } = event.detail.xhr; // “successful” would only say that the answer was shown
+  if (!one?.dataset.decision || !isDecision(event) || (status >= 200 && status < 400)) return;
   delete one.dataset.decision; // the post comes back, with its reason
   unmark(one);
   held.length = 0; // what was meant for another post is not done to this one

@@ -552,6 +552,26 @@ def test_while_the_database_is_away_nothing_that_was_typed_is_lost(visit, stretc
     visitor.wrong[:] = [one for one in visitor.wrong if "status of 503" not in one]
 
 
+def test_what_is_refused_beside_a_decision_leaves_the_decision(visit, stretch, loupe):
+    visitor, rows = visit("ana"), stretch(3)
+    page, held = visitor.go(f"/review/{rows[0]['id']}/"), []
+    until(lambda: page.locator(".review-post").count() >= 2)
+    page.route("**/notes/", lambda route: held.append(route))
+    text = here(page).locator("[data-note-form] textarea")
+    text.fill("The left hand")
+    text.press("Control+Enter")
+    text.evaluate("one => one.blur()")
+    until(lambda: page.wait_for_timeout(50) or held)
+    page.keyboard.press("a")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    expect(tray(page)).to_contain_text("Approved")
+    held[0].continue_(url=f"{loupe.address}/settings/keys/removal/")  # in the sandbox it answers 409
+    expect(page.locator("#notices")).to_contain_text("There is no key to remove.")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    expect(page.locator(f"#s-{rows[0]['id']} .wax-ok")).to_have_count(1)
+    expect(page.locator(f"#p-{rows[0]['id']} .pane-made .wax-ok")).to_have_count(1)
+
+
 def test_what_was_typed_into_a_question_stays_there_when_it_is_refused(visit, loupe):
     page = visit("ana").go("/personas/")
     page.locator("a[data-ask][href$='/writing-style/']").click()
