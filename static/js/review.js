@@ -183,6 +183,7 @@ function paint(one) { // what the server does not know: which item was picked, a
   one.dataset.state = veil?.dataset.veil ?? $(".side", one).dataset.state;
   for (const part of $$(".tools", one)) part.inert = Boolean(veil);
   const isSent = $("[data-busy][data-decide]", one); // a stage of before it may have come meanwhile
+  if (one.dataset.known && !isSent && !["held", "done"].includes(one.dataset.state)) lift(one);
   if (one.dataset.decision && (isSent || one.dataset.state === "held")) impress(one);
 }
 
@@ -259,6 +260,7 @@ document.addEventListener("loupe:shown", () => { if ($(".show-source")) flash(Bo
 document.addEventListener("loupe:pressed", (event) => {
   const button = event.target, kind = button.dataset.decide, one = button.closest(".review-post");
   if (!kind || !one) return;
+  lift(one);
   one.dataset.decision = kind;
   const frame = $(".cell", cell(one.dataset.post));
   impress(one)?.classList.add("draw");
@@ -320,20 +322,33 @@ document.addEventListener("htmx:beforeOnLoad", (event) => { // the server said n
 document.addEventListener("htmx:afterRequest", (event) => {
   const one = event.detail.elt?.closest?.(".review-post"); // the button itself may have been replaced by the answer
   const { status } = event.detail.xhr; // “successful” would only say that the answer was shown
-  if (!one?.dataset.decision || !isDecision(event) || (status >= 200 && status < 400)) return;
-  delete one.dataset.decision; // the post comes back, with its reason
-  unmark(one);
+  if (!one?.dataset.decision || !isDecision(event)) return;
+  if (status >= 200 && status < 400) { one.dataset.answered = "1"; return; }
+  lift(one); // the post comes back, with its reason
   held.length = 0; // what was meant for another post is not done to this one
   show(one.dataset.post, { quiet: true, focus: true });
 });
 function unmark(one) {
   for (const mark of [...$$(".wax[data-own]", one), ...$$(".wax[data-own]", cell(one.dataset.post) ?? one)]) mark.remove();
 }
+function lift(one) { // there is no decision, or none any more
+  for (const name of ["decision", "answered", "known"]) delete one.dataset[name];
+  unmark(one);
+}
+// It may have been taken back elsewhere: what was asked for after its answer knows whether it stands.
+const later = new WeakSet();
+document.addEventListener("htmx:beforeRequest", ({ detail: { elt, xhr } }) => {
+  if (elt.matches("[data-poll]") && elt.closest("[data-answered]")) later.add(xhr);
+});
+document.addEventListener("htmx:beforeOnLoad", ({ detail: { elt, xhr } }) => {
+  const one = xhr.status === 200 && later.has(xhr) && elt.closest("[data-answered]");
+  if (one) one.dataset.known = "1";
+});
 
 document.addEventListener("loupe:undone", (event) => {
   const id = event.detail.post, one = article(id);
   $(".wax", cell(id) ?? document.createElement("i"))?.remove();
-  if (one) { delete one.dataset.decision; $$(".shot .wax", one).forEach((mark) => mark.remove()); }
+  if (one) { lift(one); $$(".shot .wax", one).forEach((mark) => mark.remove()); }
   if (cell(id)) show(id, { quiet: true, focus: true });
 });
 

@@ -572,6 +572,33 @@ def test_what_is_refused_beside_a_decision_leaves_the_decision(visit, stretch, l
     expect(page.locator(f"#p-{rows[0]['id']} .pane-made .wax-ok")).to_have_count(1)
 
 
+def test_the_mark_of_a_decision_that_was_taken_back_elsewhere_goes(visit, stretch):
+    visitor, rows = visit("ana"), stretch(3)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    mark = page.locator(f"#p-{rows[0]['id']} .pane-made .wax-ok")
+    page.keyboard.press("a")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    expect(tray(page)).to_contain_text("Approved")
+    page.keyboard.press("k")
+    expect(here(page)).to_have_attribute("data-state", "held")
+    expect(mark).to_have_count(1)
+    page.keyboard.press("j")
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    other = visitor.context.new_page()
+    other.goto(f"{visitor.loupe.address}/review/{rows[0]['id']}/")
+    with other.expect_response(re.compile("/holds/.+/undo/")):
+        other.keyboard.press("u")
+    other.close()
+    page.keyboard.press("k")
+    expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+    expect(page.locator(f"#s-{rows[0]['id']} .wax")).to_have_count(0)
+    expect(mark).to_have_count(0)
+    page.keyboard.press("a")  # and it can be decided anew
+    expect(here(page)).to_have_attribute("data-post", rows[1]["id"])
+    expect(mark).to_have_count(1)
+    expect(tray(page)).to_contain_text("Approved")
+
+
 def test_what_was_typed_into_a_question_stays_there_when_it_is_refused(visit, loupe):
     page = visit("ana").go("/personas/")
     page.locator("a[data-ask][href$='/writing-style/']").click()
