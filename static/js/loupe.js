@@ -70,15 +70,19 @@ function fromTray(key) { // whatever the tray holds once what was pressed before
     return request(button, Object.fromEntries(new FormData(button.form, button)));
   });
 }
-document.addEventListener("click", (event) => { // whoever leaves finds their decisions made
+document.addEventListener("click", (event) => { // whoever leaves finds their decisions made, if that takes no longer than two seconds
   const back = event.target.closest("[data-back]");
   if (!back || !waiting.size || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  line.then(() => location.assign(back.href));
+  const enough = new Promise((done) => setTimeout(() => done([...waiting].forEach((kept) => { kept.begun = false; })), 2000));
+  Promise.race([line, enough]).then(() => location.assign(back.href)); // sent once more: with its token it is the same press
 });
 addEventListener("pagehide", () => {
   for (const { address, values, begun } of waiting) {
-    if (address && !begun) fetch(address, { method: "POST", body: new URLSearchParams(values), keepalive: true });
+    if (!address || begun) continue;
+    const body = new URLSearchParams();
+    for (const [name, value] of Object.entries(values)) for (const one of [value].flat()) body.append(name, one);
+    fetch(address, { method: "POST", body, keepalive: true });
   }
 });
 // htmx finds the places of an answer from where its button is: until it comes, a poll must not replace the button.

@@ -599,6 +599,33 @@ def test_the_mark_of_a_decision_that_was_taken_back_elsewhere_goes(visit, stretc
     expect(tray(page)).to_contain_text("Approved")
 
 
+def test_whoever_leaves_waits_two_seconds_at_most_and_loses_nothing(visit, stretch, loupe):
+    visitor, rows = visit("ana"), stretch(7)
+    page, held = visitor.go(f"/review/{rows[0]['id']}/"), []
+    until(lambda: page.locator(".review-post").count() >= 3)
+    page.route("**/approval/", lambda route: held.append(route) if len(held) < 1 else route.continue_())
+    for number in (1, 2):
+        page.keyboard.press("a")
+        expect(here(page)).to_have_attribute("data-post", rows[number]["id"])
+    page.keyboard.press("Escape")
+    page.wait_for_url(f"{loupe.address}/", timeout=10_000)
+    page.unroute_all()
+    for row in rows[:2]:
+        assert decided(loupe, row) == ["approve", ""]
+    visitor.go("/?order=oldest")
+    del held[:]
+    page.locator(f"#f-{rows[2]['id']} .frame-open").focus()
+    page.route("**/approval/", lambda route: held.append(route))
+    page.keyboard.press("a")  # this one waits for its answer, the next ones for this one
+    until(lambda: page.wait_for_timeout(50) or held)
+    for row in rows[3:5]:
+        page.locator(f"#f-{row['id']} .frame-pick input").check()
+    page.locator(".bulk").get_by_role("button", name="Approve & publish").click()
+    visitor.go("/library/")
+    for row in rows[3:5]:
+        assert decided(loupe, row) == ["approve", ""]
+
+
 def test_what_was_typed_into_a_question_stays_there_when_it_is_refused(visit, loupe):
     page = visit("ana").go("/personas/")
     page.locator("a[data-ask][href$='/writing-style/']").click()
