@@ -172,6 +172,8 @@ function version(by, link) {
 }
 
 function paint(one) { // what the server does not know: which item was picked, a decision not yet answered
+  const first = !one.dataset.at && slot(one);
+  if (first) one.dataset.at = first.dataset.slot; // where it was opened: tools that come by themselves do not know
   if (one.dataset.at && slots(one).length > 1) {
     const number = one.dataset.at;
     for (const part of $$("[data-slot]", one)) part.hidden = part.dataset.slot !== number;

@@ -457,6 +457,23 @@ def test_a_note_that_is_being_written_stays_however_far_one_goes(visit, stretch)
     expect(text).to_have_value("The left hand")
 
 
+def test_keys_stay_with_the_item_that_is_shown_whatever_tools_an_answer_brings(visit, stretch, loupe):
+    visitor, rows = visit("ana"), stretch(4)
+    row = next(row for row in rows if row["kind"] == "carousel")
+    page = visitor.go(f"/review/{row['id']}/?item=3")
+    tools = here(page).locator(".tools:not([hidden])")
+    page.keyboard.press("x")
+    page.keyboard.press("1")
+    expect(here(page).locator(".film [data-item='3'].is-out")).to_have_count(1)
+    expect(tools).to_have_count(1)
+    expect(tools).to_have_attribute("aria-label", "Item 3")
+    expect(here(page).locator(".panes:not([hidden])")).to_have_attribute("data-slot", "3")
+    page.keyboard.press("x")  # again: undo
+    expect(here(page).locator(".film .is-out")).to_have_count(0)
+    page.keyboard.press("g")
+    expect(tray(page)).to_contain_text(re.compile("Regenerate.*3A"))
+
+
 def test_what_follows_from_an_answer_follows_once(visit, stretch):
     visitor, rows = visit("ana"), stretch(4)
     page = visitor.go(f"/review/{rows[0]['id']}/")
