@@ -474,6 +474,23 @@ def test_keys_stay_with_the_item_that_is_shown_whatever_tools_an_answer_brings(v
     expect(tray(page)).to_contain_text(re.compile("Regenerate.*3A"))
 
 
+@pytest.mark.parametrize("key", ["x1", "g"])
+def test_a_late_answer_moves_nothing_beside_the_tools_it_changes(visit, stretch, key):
+    visitor, rows = visit("ana"), stretch(4)
+    row = next(row for row in rows if row["kind"] == "carousel")
+    page = visitor.go(f"/review/{row['id']}/")
+    page.evaluate("() => document.fonts.ready")
+    parts = here(page).locator(".looking, .film")
+    expect(parts).to_have_count(2)
+    before = [part.bounding_box() for part in parts.all()]
+    page.route("**/items/**", lambda route: (page.wait_for_timeout(700), route.continue_()))
+    for one in key:
+        page.keyboard.press(one)
+    expect(tray(page)).to_contain_text("Item rejected" if key == "x1" else "Regenerate")
+    page.wait_for_load_state("networkidle")
+    assert [part.bounding_box() for part in parts.all()] == before
+
+
 def test_what_follows_from_an_answer_follows_once(visit, stretch):
     visitor, rows = visit("ana"), stretch(4)
     page = visitor.go(f"/review/{rows[0]['id']}/")
