@@ -166,7 +166,7 @@ function ask(address, from, values) {
     if (!dialog.firstElementChild) return;
     if (!dialog.open) dialog.showModal(); // one question may lead to the next
     ($("[autofocus]", dialog) ?? $("[data-close]", dialog))?.focus();
-  });
+  }).catch(() => {}); // no answer: a banner says so
 }
 
 document.addEventListener("submit", (event) => {
@@ -188,9 +188,9 @@ document.addEventListener("submit", (event) => {
     .then(() => {
       if (refused && form.dataset.target) stayOpen();
       if (!$("[aria-invalid=true]", form) && !$(WHY_OPEN)) $("#ask").close();
-    });
+    }).catch(() => {}); // no answer: it says so, and stays open
 });
-const WHY_OPEN = "#ask > [data-outage], #ask > [data-refused]";
+const WHY_OPEN = "#ask > :is([data-outage], [data-refused], [data-lost])";
 function stayOpen() { // what was typed is kept; the reason stands with it, as the page lies behind the question
   const told = $("#notices .notice[role=alert]")?.parentElement;
   if (!told) return;
@@ -260,7 +260,7 @@ document.addEventListener("close", (event) => { // back to what opened it, if th
   const opener = { reasons: rejecting, ask: asker, keys: $("[data-dialog=keys]") }[event.target.id];
   if (document.activeElement === document.body && opener?.isConnected) opener.focus({ preventScroll: true });
 }, true);
-const dismiss = (notice) => (notice.parentElement.id === "notices" ? notice : notice.parentElement).remove();
+const dismiss = (notice) => (notice.parentElement.matches("#notices, #ask") ? notice : notice.parentElement).remove();
 
 function openKeys(opener) {
   const dialog = $("#keys");
@@ -314,11 +314,90 @@ document.addEventListener("change", (event) => {
 document.addEventListener("htmx:beforeRequest", (event) => {
   const poller = event.target;
   if (!poller.matches?.("[data-poll]")) return;
-  if (document.hidden || poller.closest("[hidden]:not([data-poll])")) event.preventDefault();
+  if (document.hidden || poller.closest("[hidden]:not([data-poll])") || tryAt && !isTrying) event.preventDefault();
 });
 const look = () => $$("[data-poll]").forEach((poller) => htmx.trigger(poller, "look"));
-document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) (tryAt ? tryNow : look)(); });
 document.addEventListener("loupe:look", look);
+
+// ---- no answer: what stands on the page stays, and is asked for ever more rarely ------------------------
+const PAUSES = [5, 10, 20, 30]; // seconds
+let goodAt = Date.now(), tryAt = 0, tries = 0, isTrying = false; // tryAt: when it is tried again; 0 with a line
+function filled(...facts) {
+  const told = $("#no-answer").content.firstElementChild.cloneNode(true), isBanner = facts.includes("cut");
+  for (const part of $$("[data-if]", told)) if (!facts.includes(part.dataset.if)) part.remove();
+  $(isBanner ? ".icon:not(.spin)" : ".spin", told).remove();
+  told.className = isBanner ? "banner is-live" : "notice is-wait";
+  return told;
+}
+function cutOff(cause) {
+  const told = filled("cut", cause), standing = $("[data-cut-off]"), good = $("[data-good]", told);
+  good.textContent = new Date(goodAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: good.dataset.good });
+  tryAt = Date.now() + 1000 * PAUSES[Math.min(tries++, PAUSES.length - 1)];
+  if (standing) $("strong", standing).replaceWith($("strong", told)); // the button may have the focus
+  else {
+    told.dataset.cutOff = "";
+    $("#banners").prepend(told);
+    say(`${$("strong", told).textContent} Showing what was loaded at ${good.textContent}`);
+  }
+  countDown();
+}
+function countDown() {
+  const left = Math.ceil((tryAt - Date.now()) / 1000), place = $("[data-again]");
+  if (!tryAt || document.hidden) return;
+  if (left <= 0) return tryNow();
+  if (place) place.textContent = left;
+}
+function tryNow() {
+  tryAt = Date.now() + 1000 * PAUSES.at(-1); // at the latest, whatever becomes of this one
+  isTrying = true;
+  look();
+  isTrying = false;
+  if ($("[data-poll]")) return;
+  fetch(location.href, { method: "HEAD" }).then(({ status }) => (status < 500 ? answered() : cutOff("error")), () => cutOff("line"));
+}
+function answered() {
+  goodAt = Date.now();
+  if (!tryAt) return;
+  tryAt = tries = 0;
+  const told = $("[data-cut-off]"), had = told?.contains(document.activeElement);
+  told?.remove();
+  if (had) ($(".review-post:not([hidden]) .decide") ?? $("#main"))?.focus({ preventScroll: true });
+  say("The connection is back");
+}
+document.addEventListener("click", (event) => { if (event.target.closest("[data-try]")) tryNow(); });
+addEventListener("online", () => { if (tryAt) tryNow(); });
+
+// A form that had no answer may have been done: the same form, sent again, is the same operation by its token.
+const lost = new Map();
+const likeForm = ({ path, formData }) => `${path}?${new URLSearchParams([...formData].filter(([name]) => !["token", "csrfmiddlewaretoken"].includes(name)))}`;
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  const token = detail.verb === "post" && lost.get(likeForm(detail));
+  if (token) detail.formData.set("token", token);
+});
+function lose(cause, elt, config) {
+  const form = likeForm(config), token = config.formData.get("token"), frame = elt.closest(".frame");
+  const told = filled("lost", cause, token ? "once" : "more");
+  if (token) lost.set(form, token);
+  forget(form);
+  told.dataset.lost = form;
+  told.setAttribute("role", "alert");
+  (elt.closest("#ask") ?? $("#notices")).prepend(told);
+  if (frame?.isConnected) tellBeside(frame, told);
+}
+const forget = (form) => $$(`[data-lost="${CSS.escape(form)}"]`).forEach((told) => told.remove());
+for (const [name, cause] of Object.entries({ sendError: "line", timeout: "late", responseError: "error" })) {
+  document.addEventListener(`htmx:${name}`, ({ detail: { elt, requestConfig: config } }) => {
+    const isLook = config.verb === "get" || config.path === $("#tray")?.dataset.linger;
+    if (isLook || cause !== "error") cutOff(cause);
+    if (!isLook) lose(cause, elt, config);
+  });
+}
+document.addEventListener("htmx:afterRequest", ({ detail: { successful, requestConfig: config } }) => {
+  if (!successful || config.verb !== "post") return;
+  forget(likeForm(config));
+  lost.delete(likeForm(config));
+});
 
 // What changed while somebody looked stays as it was seen until they ask for the new version.
 const newer = new WeakMap();
@@ -328,10 +407,12 @@ document.addEventListener("click", (event) => {
   old.replaceWith(fresh);
   $(".frame-open", fresh)?.focus();
 });
+const meanwhile = new WeakMap(); // what came of a row whose own answer was awaited, should that never come
 // Changed rows arrive in #changes and take the place of those on the page, the smallest at a time.
 function takeChanges() {
   for (const fresh of $$("#changes > [id]")) {
     const old = $$(`[id="${fresh.id}"]`).find((node) => node !== fresh);
+    if (old && awaits(old)) meanwhile.set(old, fresh);
     if (!old || old.dataset.v === fresh.dataset.v || awaits(old)) { fresh.remove(); continue; }
     if ($("[data-refusal]", old) && fresh.dataset.state !== "ready") { fresh.remove(); continue; } // it says who was first
     if ($("[data-refusal=stale]", old)) { newer.set(old, fresh); fresh.remove(); continue; }
@@ -339,7 +420,7 @@ function takeChanges() {
     const picked = $(".frame-pick :checked", old);
     old.replaceWith(fresh);
     if (picked && $(".frame-pick input", fresh)) $(".frame-pick input", fresh).checked = true;
-    const refusal = $(".refusal", old);
+    const refusal = $(".refusal:not([data-lost])", old); // what is known by now is no longer uncertain
     if (refusal) $(".frame-text", fresh)?.append(refusal);
     if (focused) ((held && $(`[id="${held}"]`, fresh)) || $(".frame-open", fresh) || fresh).focus();
   }
@@ -391,6 +472,7 @@ function tick() {
     const words = ago(Date.parse(time.dateTime) / 1000, time.dataset.ago === "ago");
     if (words) time.textContent = words;
   }
+  countDown();
   const tray = $("#tray"), inside = linger(tray);
   for (const hold of $$("[data-hold]")) {
     const sends = Number(hold.dataset.sends), left = Math.ceil(sends - now), place = $("[data-left]", hold);
@@ -544,27 +626,31 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   detail.isError = false;
   detail.shouldSwap = detail.requestConfig.verb !== "get" || !$("[data-outage]"); // a poll tells it once
 });
+document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (!detail.isError) answered(); });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (isDone(event)) for (const told of $$("[data-outage=look]")) told.remove();
 });
-document.addEventListener("htmx:responseError", (event) => say(event.detail.xhr.status ? "The server answered with an error. Look at the page again before you repeat it." : "No connection. Look at the page again before you repeat it."));
-document.addEventListener("htmx:sendError", () => say("No connection. Look at the page again before you repeat it."));
 document.addEventListener("htmx:afterRequest", (event) => { // a “no” brings the frame back in its place
   const frame = event.detail.elt?.closest?.(".frame");
   if (!frame || isDone(event) || !frame.isConnected) return;
   $(".wax", frame)?.remove();
   frame.dataset.state = $("[data-refusal]", frame)?.dataset.refusal ?? "ready";
-  const told = $("#notices .notice[role=alert]"), text = $(".frame-text", frame);
-  if (told && text && !$("[data-refusal]", frame)) { // its reason stands with it, so that nothing above moves it away
-    const words = $("p", told).cloneNode(true);
-    words.className = "refusal small";
-    $(".refusal", frame)?.remove();
-    text.append(words);
-    dismiss(told);
-  }
+  const came = meanwhile.get(frame);
+  if (event.detail.xhr.status) tellBeside(frame, $("#notices .notice[role=alert]"));
+  else if (came && came.dataset.v !== frame.dataset.v) frame.replaceWith(came);
   if (frame.contains(document.activeElement)) $(".frame-open", frame).focus({ preventScroll: true });
   look();
 });
+function tellBeside(frame, told) { // its reason stands with it, so that nothing above moves it away
+  const text = $(".frame-text", frame);
+  if (!told || !text || $("[data-refusal]", frame)) return;
+  const words = $("p", told).cloneNode(true);
+  words.className = "refusal small";
+  if (told.dataset.lost) { words.dataset.lost = told.dataset.lost; say(words.textContent); }
+  $(".refusal", frame)?.remove();
+  text.append(words);
+  dismiss(told);
+}
 document.addEventListener("click", (event) => { // open a frame within the view it is shown in
   const link = event.target.closest(".frame-open"), query = link?.closest("[data-query]")?.dataset.query;
   if (query && !link.search) link.search = query;
