@@ -22,6 +22,18 @@ const say = (text) => {
 };
 document.addEventListener("loupe:say", (event) => say(event.detail));
 
+// ---- the server's clock: its times are compared with this, whatever the browser's clock says ----
+let ahead = 0; // milliseconds that the server's is ahead of the browser's
+const serverTime = () => (Date.now() + ahead) / 1000;
+function hear(second, from, to) { // the server's clock showed this second at some moment between the two of the browser's
+  if (second) ahead = Math.min(Math.max(ahead, 1000 * second - to), 1000 * second + 1000 - from);
+}
+const [arrival] = performance.getEntriesByType("navigation"), loadAt = Date.now() - performance.now();
+if (arrival?.transferSize) hear($("#desk-token")?.dataset.now, loadAt + arrival.requestStart, loadAt + arrival.responseStart); // else it is an old one
+const sentAt = new WeakMap();
+document.addEventListener("htmx:beforeSend", ({ detail: { xhr } }) => { sentAt.set(xhr, Date.now()); });
+document.addEventListener("htmx:beforeOnLoad", ({ detail: { xhr } }) => hear(Date.parse(xhr.getResponseHeader("Date")) / 1000, sentAt.get(xhr), Date.now()));
+
 // htmx tells of each part that an answer brought; what follows from all of them follows once, before it is painted.
 let settles = false;
 document.addEventListener("htmx:afterSettle", () => {
@@ -322,7 +334,7 @@ document.addEventListener("loupe:look", look);
 
 // ---- no answer: what stands on the page stays, and is asked for ever more rarely ------------------------
 const PAUSES = [5, 10, 20, 30]; // seconds
-let goodAt = Date.now(), tryAt = 0, tries = 0, isTrying = false; // tryAt: when it is tried again; 0 with a line
+let goodAt = serverTime(), tryAt = 0, tries = 0, isTrying = false; // tryAt: when it is tried again; 0 with a line
 function filled(...facts) {
   const told = $("#no-answer").content.firstElementChild.cloneNode(true), isBanner = facts.includes("cut");
   for (const part of $$("[data-if]", told)) if (!facts.includes(part.dataset.if)) part.remove();
@@ -332,7 +344,7 @@ function filled(...facts) {
 }
 function cutOff(cause) {
   const told = filled("cut", cause), standing = $("[data-cut-off]"), good = $("[data-good]", told);
-  good.textContent = new Date(goodAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: good.dataset.good });
+  good.textContent = new Date(1000 * goodAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: good.dataset.good });
   tryAt = Date.now() + 1000 * PAUSES[Math.min(tries++, PAUSES.length - 1)];
   if (standing) $("strong", standing).replaceWith($("strong", told)); // the button may have the focus
   else {
@@ -357,7 +369,7 @@ function tryNow() {
   fetch(location.href, { method: "HEAD" }).then(({ status }) => (status < 500 ? answered() : cutOff("error")), () => cutOff("line"));
 }
 function answered() {
-  goodAt = Date.now();
+  goodAt = serverTime();
   if (!tryAt) return;
   tryAt = tries = 0;
   const told = $("[data-cut-off]"), had = told?.contains(document.activeElement);
@@ -443,7 +455,7 @@ takePlaces();
 // ---- time: the server owns it, the page goes on counting -------------------------------------------
 const mmss = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 function ago(at, long) {
-  const seconds = Math.max(0, Math.floor(Date.now() / 1000 - at));
+  const seconds = Math.max(0, Math.floor(serverTime() - at));
   const after = long ? " ago" : "";
   if (seconds < 60) return long ? `${seconds} s ago` : "now";
   if (seconds < 5400) return `${Math.floor(seconds / 60)} min${after}`;
@@ -451,7 +463,7 @@ function ago(at, long) {
   return null; // the day stands there already
 }
 function tick() {
-  const now = Date.now() / 1000;
+  const now = serverTime();
   for (const clock of $$("[data-clock]")) {
     const [, high, limit] = clock.dataset.span.split(" ").map(Number);
     const elapsed = Math.max(0, now - clock.dataset.since);
@@ -491,7 +503,7 @@ let lingers = 0; // since when the server knows
 function linger(tray) {
   const counts = Boolean(tray) && Number($("[data-hold]", tray)?.dataset.sends) > 0;
   const inside = Boolean(tray) && tray.matches(points.matches ? ":hover, :focus-within" : ":focus-within");
-  const now = Date.now() / 1000, tell = (on) => {
+  const now = serverTime(), tell = (on) => {
     lingers = on ? now : 0;
     const values = { on: on ? "1" : "0", csrfmiddlewaretoken: $("#desk [name=csrfmiddlewaretoken]").value };
     inLine(() => htmx.ajax("POST", tray.dataset.linger, { source: "#desk", target: document.body, swap: "none", values }));

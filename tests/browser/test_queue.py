@@ -237,3 +237,40 @@ def test_what_failed_is_made_again_from_its_card(visit, settled, way):
         visitor.press(dialog.get_by_role("button", name=re.compile("Regenerate all|Retry 2")).first)
         expect(dialog).to_be_hidden()
         expect(page.get_by_role("main")).to_contain_text("1B", timeout=60_000)
+
+
+AHEAD = "{ const honest = Date.now; window.skew = 300e3; Date.now = () => honest() + window.skew; }"
+
+
+HOLD = """
+from reviewqueue.models import *
+User.objects.filter(email="ana@sandbox.invalid").update(hold_seconds={})
+"""
+
+
+def test_time_is_the_servers_whatever_the_browsers_clock_says(visit, settled, stock, loupe):
+    row = stock.take(kind="image", accounts=lambda count: count)
+    visitor = visit("ana")
+    page = visitor.page
+    page.add_init_script(AHEAD)
+    left, seconds = page.locator("#tray [data-left]"), re.compile(r"^([1-5]\d|60)$")
+    loupe.shell(HOLD.format(60))
+    visitor.go(f"/?q={row['number']}")
+    page.locator(f"#f-{row['id']} .btn-ok").click()
+    expect(left).to_have_text(seconds)
+    page.route("**/live/**", lambda route: route.fulfill(status=204))  # which tells no time
+    visitor.go("/?tab=held")
+    expect(left).to_have_text(seconds)
+    expect(page.locator("#contact [data-left]").first).to_have_text(seconds)
+    page.keyboard.press("u")
+    expect(page.locator("#tray .hold")).to_have_count(0)
+    loupe.shell(HOLD.format(10))
+
+    page.unroute("**/live/**")
+    visitor.go("/")
+    checked = page.locator("#underway [data-ago]")
+    expect(checked).to_have_text(re.compile(r"^\d+ s ago$"))
+    page.evaluate("() => { window.skew = 900e3; }")  # set while the page is open
+    expect(checked).to_have_text("10 min ago")
+    page.evaluate("() => document.dispatchEvent(new CustomEvent('loupe:look'))")
+    expect(checked).to_have_text(re.compile(r"^\d+ s ago$"))
