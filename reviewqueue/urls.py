@@ -139,6 +139,7 @@ urlpatterns = [
     path("settings/prices/", settings.prices, name="settings-prices"),
     path("settings/keys/", settings.keys, name="settings-keys"),
     path("settings/keys/removal/", settings.key_removal, name="settings-key-removal"),
+    path("settings/keys/trial/", settings.key_trial, name="settings-key-trial"),
     path("settings/sandbox/removal/", settings.sandbox_removal, name="settings-sandbox-removal"),
     path("live/keys/", settings.live_keys, name="live-keys"),
     path("setup/", setup.setup, name="setup"),

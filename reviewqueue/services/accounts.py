@@ -68,6 +68,12 @@ def cast_of(workspace: Workspace) -> list[Member]:
     return sorted(members, key=lambda member: -len(member.role) if member.role != "admin" else -100)
 
 
+def admins_of(workspace: Workspace) -> str:
+    """Whom to ask for what only an admin does: "Ana Ruiz or Bo Lind", three at most."""
+    names = workspace.members.active().filter(role="admin").order_by("created_at", "pk")
+    return " or ".join(names.values_list("user__name", flat=True)[:3]) or "an admin"
+
+
 _places = Prepared(
     lambda: (
         Member.objects.of_user(Given("user", UUIDField()))

@@ -163,13 +163,26 @@ def _until_room(stamps: list[float], needed: int, at: float) -> float:
 # ---- the breaker, and the key itself -----------------------------------------------------------
 
 
+def tried_at(opened_at: datetime) -> datetime:
+    """When a service that is away is asked again."""
+    return opened_at + wait(BREAKER_HALF_OPEN_AFTER)
+
+
 def is_open(key: UpstreamKey) -> bool:
     """The service is away: nothing is sent, except one look every half minute."""
-    return key.opened_at is not None and now() < key.opened_at + wait(BREAKER_HALF_OPEN_AFTER)
+    return key.opened_at is not None and now() < tried_at(key.opened_at)
 
 
 def is_half_open(key: UpstreamKey) -> bool:
     return key.opened_at is not None and not is_open(key)
+
+
+def try_now(keys) -> bool:
+    """Somebody does not want to wait: the look of the half minute is due at once. Never where somebody else
+    answers, as the key goes with it. False if there is nothing to wait for."""
+    due = now() - wait(BREAKER_HALF_OPEN_AFTER)
+    away = keys.filter(opened_at__gt=due).exclude(trouble__startswith=errors.ELSEWHERE)
+    return bool(away.update(opened_at=due))
 
 
 @transaction.atomic

@@ -60,7 +60,8 @@ class Wire:
             if changed and not lately.filter(name="service.elsewhere").exists():
                 events.record("service.elsewhere", self.key.workspace, said=str(error))
         elif isinstance(error, (errors.NotSent, errors.OutcomeUnknown)):
-            changed = rates.failed(self.key, str(error))
+            before = self.key.opened_at
+            changed = rates.failed(self.key, str(error)) or self.key.opened_at != before  # a page counts down
         else:
             changed = False
         if changed:

@@ -123,13 +123,11 @@ def bill_of(member, posts: list[GeneratedPost], *, failed_only: bool) -> dict:
     """The bill of what is asked; beside everything anew, what only the failed items would cost."""
     failed = generating.remaking(posts, member.workspace, failed_only=True)
     asked = failed if failed_only else generating.remaking(posts, member.workspace, failed_only=False)
-    admins = member.workspace.members.active().filter(role="admin").values_list("user__name", flat=True)
     return {
         "picked": posts,
         "asked": asked,
         "failed": failed if failed.posts and not failed_only else None,
         "failed_only": failed_only,
         "made_before": sum(post.face.get("take", "A") != "A" for post in asked.posts),
-        "admins": " or ".join(admins[:3]),
         "section": "review",
     }

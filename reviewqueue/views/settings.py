@@ -19,7 +19,7 @@ from reviewqueue.forms.settings import (
 )
 from reviewqueue.models import Member, UpstreamKey
 from reviewqueue.rules.roles import ROLE_WORDS
-from reviewqueue.services import preferences, pricing, setup
+from reviewqueue.services import preferences, pricing, rates, setup
 from reviewqueue.services.access import require
 from reviewqueue.views import fragments
 from reviewqueue.views.access import BACKEND
@@ -208,6 +208,20 @@ def live_keys(request):
     if request.GET.get("v") == context["stamp"]:
         return fragments.unchanged()
     return fragments.answer(request, "/settings/keys/", f"{TEMPLATES}/keys.html#live", context=context)
+
+
+@require_POST
+def key_trial(request):
+    """Ask a service that is away at once, instead of within half a minute."""
+    require(request.member, "look")
+    is_tried = rates.try_now(request.member.workspace.keys.filter(upstream="reelmirror"))
+    return fragments.answer(
+        request,
+        fragments.came_from(request, "/") or "/",
+        "shell.html#banners",
+        context={"in_focus": fragments.asked_from(request).startswith("/review/")},
+        said="The service is being asked" if is_tried else "Nothing waits for the service",
+    )
 
 
 @require_http_methods(["GET", "POST"])

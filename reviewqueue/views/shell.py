@@ -32,6 +32,7 @@ def shell(request) -> dict:
         "elsewhere": tuple(
             (place.workspace_id, place.workspace.name) for place in request.places if place != member
         ),
+        "admins": SimpleLazyObject(lambda: accounts.admins_of(member.workspace)),
         "cast": cache(lambda: cast_of(member)),
         "workspace": member.workspace,
         "scope": desk,
@@ -41,20 +42,29 @@ def shell(request) -> dict:
     }
 
 
-# What a key without the scope leaves as it was last seen, by the kind of the look.
+# What a key without a scope leaves as it was last seen, by the kind of the look, and the scopes it takes.
+POSTS, DELIVERIES = ("posts", "content:read"), ("deliveries", "publishing:read")
 UNREAD = {
-    "balance": "the balance",
-    "catalogue": "personas, sources and accounts",
-    "outgoing": "deliveries",
-    "page": "posts",
-    "persona": "personas",
-    "post": "posts",
-    "posts": "posts",
-    "source_posts": "source posts",
-    "sync": "syncs",
-    "transactions": "transactions",
-    "voice": "posts",
+    "balance": ("the balance", "billing:read"),
+    "catalogue": ("personas, sources and accounts", "personas:read", "sources:read", "publishing:read"),
+    "deliveries": DELIVERIES,
+    "outgoing": DELIVERIES,
+    "page": POSTS,
+    "persona": ("personas", "personas:read", "sources:read"),
+    "post": POSTS,
+    "posts": POSTS,
+    "source_posts": ("source posts", "content:read"),
+    "sync": ("syncs", "content:read"),
+    "transactions": ("transactions", "billing:read"),
+    "voice": POSTS,
 }
+
+
+def unread(kind: str, granted: list[str] | None) -> dict:
+    """What the key may not read, and the scopes that it lacks for it, as far as that is known."""
+    what, *needed = UNREAD.get(kind, ("everything", "the scope"))
+    lacking = [scope for scope in needed if scope not in (granted or [])] or needed
+    return {"what": what, "scopes": " or ".join(lacking)}
 
 
 def cast_of(member) -> tuple[tuple, ...]:
@@ -103,6 +113,7 @@ def what_stands():
         key_opened_at=F("upstream_key__opened_at"),
         key_answered_at=F("upstream_key__answered_at"),
         key_trouble=F("upstream_key__trouble"),
+        key_scopes=F("upstream_key__scopes"),
         key_unread=Subquery(unread.order_by("kind").values("kind")[:1]),
         key_rests_until=rates.blocked_until("upstream_key__fingerprint"),
     )
@@ -139,12 +150,12 @@ def banners(member, desk: Scope) -> list[dict]:
     elif rates.is_elsewhere(desk.key_opened_at, desk.key_trouble):
         found.append({"kind": "elsewhere", **told})
     elif desk.key_opened_at is not None:
-        found.append({"kind": "away", **told})
+        found.append({"kind": "away", "until": rates.tried_at(desk.key_opened_at), **told})
     elif desk.key_rests_until and desk.key_rests_until > time.time():
         until = datetime.fromtimestamp(desk.key_rests_until, UTC)
         found.append({"kind": "slow", "until": until, **told})
     elif desk.key_unread:
-        found.append({"kind": "unread", "what": UNREAD.get(desk.key_unread, "everything")})
+        found.append({"kind": "unread", **unread(desk.key_unread, desk.key_scopes)})
     balance = member.workspace.balance_cents
     if balance is not None and balance <= 0:
         found.append({"kind": "no_balance"})

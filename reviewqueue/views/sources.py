@@ -311,7 +311,6 @@ def generation(request):
 
 def bill_of(member: Member, ground: Ground, persona: Persona | None, wishes: list) -> dict:
     posts = [post for post, _ in wishes]
-    admins = member.workspace.members.active().filter(role="admin").values_list("user__name", flat=True)
     kinds = {media_type for post in posts for media_type, _ in post.face.get("items", [])}
     owners = {owner.pk: owner for _, owner in wishes}
     return {
@@ -322,7 +321,6 @@ def bill_of(member: Member, ground: Ground, persona: Persona | None, wishes: lis
         "choices": choices(ground, posts),
         "repeated": repeated(posts),
         "usual": [SPAN_WORDS[kind] for kind in ("image", "video") if kind in kinds],
-        "admins": " or ".join(admins[:3]),
         "section": "sources",
     }
 

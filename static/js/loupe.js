@@ -484,6 +484,10 @@ function tick() {
     const words = ago(Date.parse(time.dateTime) / 1000, time.dataset.ago === "ago");
     if (words) time.textContent = words;
   }
+  for (const time of $$("[data-until]")) {
+    const left = Math.ceil(time.dataset.until - now);
+    time.textContent = left > 0 ? `in ${left} s` : "now";
+  }
   countDown();
   const tray = $("#tray"), inside = linger(tray);
   for (const hold of $$("[data-hold]")) {

@@ -266,8 +266,16 @@ def test_what_the_service_refuses_and_when_it_is_away(visit, levers, watch):
     empty = 'outside.set_balance(0); look("balance")'
     banner(empty, r"Balance is \$0.00. Generating is paused", "no balance")
     refused = "outside.misbehave('{0}', match='*', times=99)\nfor _ in range(5): look('balance')"
-    banner(refused.format(403), "The API key may not read the balance", "missing scope")
-    banner(refused.format(503), "The service does not answer", "offline")
+    banner(
+        refused.format(403),
+        r"The API key lacks billing:read\. Shown as last seen: the balance",
+        "missing scope",
+    )
+    banner(
+        refused.format(503),
+        r"The service does not answer[\s\S]*Trying again (in \d+ s|now)\.\s*Try now",
+        "offline",
+    )
     banner(refused.format(429), r"Statuses refresh again at \d\d:\d\d:\d\d", "rate limited")
     levers(BACK)
 

@@ -341,6 +341,7 @@ TABLE = {
     "live-billing": page("billing.view", 302),
     "live-billing-return": page("billing.view", 302),
     "settings": both("look", "look", {"name": "A", "hold": "5", "theme": "dark", "time_zone": "UTC"}),
+    "settings-key-trial": button("look"),
     "settings-theme": button("look", {"theme": "dark"}),
     "settings-keyboard": button("look", {"keys": "0"}),
     "settings-looking": button("look", {"blur": "1"}),

@@ -7,26 +7,31 @@ import pytest
 
 from reviewqueue import gateway
 from reviewqueue.clock import now
-from reviewqueue.models import Operation, RateBudget, UpstreamKey
+from reviewqueue.models import Operation, RateBudget, Scope, UpstreamKey, Watch
 from reviewqueue.rules import roles
-from reviewqueue.services import generating, personas, syncing
+from reviewqueue.services import generating, personas, polling, scopes, syncing, watches
 from tests.pages.addresses import TABLE, Stage, people_of
 from tests.pages.test_every_page import address_of, asked
 from tests.world import committing, token
 
+AWAY = (
+    "The service does not answer",
+    "Decisions are kept and sent in order when it is back. Trying again <span data-until=",
+    ">Try now</button>",
+)
 BANNERS = {
     "401": ["The service rejects the API key ending in", "Decisions are kept and wait"],
-    "403": ["The API key may not read the balance", "Shown as last seen"],
+    "403": ["The API key lacks billing:read", "Shown as last seen: the balance"],
     "429": ["The service asked us to slow down", "Statuses refresh again at", "Your decisions are kept"],
-    "500": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
-    "504": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
-    "drop_before": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
+    "500": [*AWAY],
+    "504": [*AWAY],
+    "drop_before": [*AWAY],
     "redirect": [
         "Somebody else answers in the service’s place",
         "LOUPE_REELMIRROR_URL",
         "Decisions are kept",
     ],
-    "hang": ["The service does not answer", "Decisions are kept and sent in order when it is back"],
+    "hang": [*AWAY],
 }
 WITH_AGE = set(BANNERS) - {"403"}
 
@@ -113,18 +118,67 @@ def test_each_trouble_is_told_to_whoever_can_do_something(ana, ben, workspace, s
 
     key = UpstreamKey.objects.filter(workspace=workspace)
     key.update(state="rejected")
-    assert "Ask an admin to enter a new one" in told(ben)
+    assert "Ask <bdi>Ana Ruiz</bdi> to enter a new one" in told(ben)
     assert "Enter a key" in told(ana)
     key.delete()
     assert "There is no API key" in told(ben)
+    assert "Ask <bdi>Ana Ruiz</bdi>." in told(ben)
     assert 'href="/settings/keys/"' not in told(ben)
     assert "Enter a key" in told(ana)
     workspace.balance_cents = 0
     workspace.save()
     key.create(workspace=workspace, secret="x", last_four="abcd", fingerprint="f", state="working")
     assert "Generating is paused" in told(ben)
-    assert "Ask an admin to top up" in told(ben)
+    assert "Ask <bdi>Ana Ruiz</bdi> to top up" in told(ben)
     assert "Top up</a>" in told(ana)
+    workspace.members.filter(role="admin").update(role="editor")
+    assert "Ask <bdi>an admin</bdi> to top up" in told(ben)
+
+
+def test_what_a_key_lacks_is_named_as_far_as_it_is_known(ana, ben, workspace, signed_in):
+    Watch.objects.create(workspace=workspace, kind="catalogue", trouble=watches.LACKS_SCOPE)
+    told = signed_in(ben).get("/activity/").content.decode()
+    assert "The API key lacks personas:read or sources:read or publishing:read." in told
+    assert "Ask <bdi>Ana Ruiz</bdi> to add the scope" in told
+    workspace.keys.update(scopes=["personas:read", "publishing:read"])
+    told = signed_in(ben).get("/activity/").content.decode()
+    assert "The API key lacks sources:read." in told
+    assert "Shown as last seen: personas, sources and accounts" in told
+
+
+def test_whoever_does_not_want_to_wait_has_the_service_asked_at_once(world, signed_in):
+    world.look("balance")
+    world.sandbox.misbehave("500", match="*", times=99)
+    for _ in range(5):
+        world.look("balance")
+    browser = signed_in(world.ben)
+    assert polling.plan() == []
+    before = Scope.objects.get(workspace=world.workspace, key=scopes.DESK).version
+    answer = browser.post("/settings/keys/trial/", headers={"HX-Request": "true"})
+    assert "Trying again <span" in answer.content.decode()
+    assert "The service is being asked" in answer.content.decode()
+    assert len(polling.plan()) == 1
+    world.look("balance")  # not back yet: it waits anew, and open pages are told until when
+    assert polling.plan() == []
+    assert Scope.objects.get(workspace=world.workspace, key=scopes.DESK).version > before
+    world.sandbox.behave()
+    browser.post("/settings/keys/trial/")
+    world.look("balance")
+    assert "service does not answer" not in browser.get("/activity/").content.decode()
+    assert (
+        "Nothing waits for the service" in browser.post("/settings/keys/trial/", follow=True).content.decode()
+    )
+
+
+def test_nobody_hurries_the_key_to_somebody_else(world, signed_in):
+    world.look("balance")
+    world.sandbox.misbehave("redirect", match="*", times=99)
+    world.look("balance")
+    opened = UpstreamKey.objects.get().opened_at
+    assert opened
+    assert "settings/keys/trial" not in signed_in(world.ana).get("/activity/").content.decode()
+    signed_in(world.ana).post("/settings/keys/trial/")
+    assert UpstreamKey.objects.get().opened_at == opened
 
 
 def test_a_banner_goes_when_the_service_is_back(world, signed_in):
@@ -134,15 +188,15 @@ def test_a_banner_goes_when_the_service_is_back(world, signed_in):
         world.look("balance")
     world.sandbox.behave()
     browser = signed_in(world.ana)
-    assert "does not answer" in browser.get("/activity/").content.decode()
+    assert "service does not answer" in browser.get("/activity/").content.decode()
     UpstreamKey.objects.update(opened_at=now() - timedelta(minutes=1))
     world.look("balance")
-    assert "does not answer" not in browser.get("/activity/").content.decode()
+    assert "service does not answer" not in browser.get("/activity/").content.decode()
     world.sandbox.misbehave("403", match="*", times=1)
     world.look("balance")
-    assert "may not read the balance" in browser.get("/activity/").content.decode()
+    assert "lacks billing:read" in browser.get("/activity/").content.decode()
     world.look("balance")
-    assert "may not read" not in browser.get("/activity/").content.decode()
+    assert "lacks" not in browser.get("/activity/").content.decode()
 
 
 def test_the_shell_says_how_old_what_it_shows_is(ana, workspace, persona, signed_in):

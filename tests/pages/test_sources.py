@@ -277,7 +277,7 @@ def test_a_bill_beyond_the_balance_says_whom_to_ask(edda, ana, workspace, origin
     workspace.save()
     text = signed_in(edda).get(f"/sources/generation/?post={origin.pk}").content.decode()
     assert "this costs $0.32, you have $0.12" in text
-    assert "Ask Ana Ruiz to top up" in text
+    assert "Ask <bdi>Ana Ruiz</bdi> to top up" in text
     assert 'aria-disabled="true"' in text
     assert 'href="/billing/">Top up' in signed_in(ana).get(
         f"/sources/generation/?post={origin.pk}"
