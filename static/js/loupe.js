@@ -278,13 +278,13 @@ function openKeys(opener) {
   const dialog = $("#keys");
   const show = () => { if (dialog.firstElementChild && !dialog.open) dialog.showModal(); };
   if (dialog.firstElementChild) return show();
-  return htmx.ajax("GET", opener.getAttribute("href"), { source: dialog, target: dialog, swap: "innerHTML" }).then(show);
+  return htmx.ajax("GET", opener.getAttribute("href"), { source: dialog, target: dialog, swap: "innerHTML" }).then(show, () => {});
 }
 
 function setKeys(box) {
   root.dataset.keys = box.checked ? "on" : "off";
   const values = { keys: box.checked ? "1" : "0", csrfmiddlewaretoken: $("#desk [name=csrfmiddlewaretoken]").value };
-  htmx.ajax("POST", box.dataset.keysSwitch, { source: box, target: document.body, swap: "none", values });
+  htmx.ajax("POST", box.dataset.keysSwitch, { source: box, target: document.body, swap: "none", values }).catch(() => {});
 }
 const keysOn = () => root.dataset.keys !== "off";
 

@@ -18,8 +18,10 @@ function fetchArticle(id) { // one request a post, however many want it; each fr
     const all = cells(), end = all.length - all.indexOf(link) < NEAR ? $("#strip-end:not([data-asked])") : null;
     const values = end ? { behind: end.dataset.end } : {}; // the strip is continued by the way
     end?.toggleAttribute("data-asked", true);
+    let status = 0;
+    link.addEventListener("htmx:beforeOnLoad", ({ detail }) => { status = detail.xhr.status; }, { once: true });
     const answer = htmx.ajax("GET", link.getAttribute("href"), { source: link, target: "#main", swap: "beforeend", values });
-    coming.set(id, answer.then(() => article(id)).finally(() => { coming.delete(id); end?.removeAttribute("data-asked"); }));
+    coming.set(id, answer.then(() => (status < 500 ? article(id) : undefined)).finally(() => { coming.delete(id); end?.removeAttribute("data-asked"); }));
   }
   return coming.get(id);
 }
@@ -29,10 +31,15 @@ async function show(id, { push = true, quiet = false, focus = false } = {}) {
   if (show.wanted && show.wanted !== id) held.length = 0; // what was pressed was for the post that nobody waits for now
   show.wanted = id;
   const link = cell(id);
-  const next = article(id) ?? (await fetchArticle(id).catch(() => undefined)); // without a line one stays
+  const next = article(id) ?? (await fetchArticle(id).catch(() => undefined)); // without an answer one stays
   if (show.wanted !== id) return;
   delete show.wanted;
-  if (!next) { held.length = 0; if (link && next === null) location.assign(link.href); return; }
+  if (!next) {
+    held.length = 0;
+    if (link && next === null) location.assign(link.href);
+    else if (link) say("The post did not come");
+    return;
+  }
   const old = post(), stood = document.activeElement;
   $$("video", old).forEach((video) => video.pause());
   if (old !== next) {

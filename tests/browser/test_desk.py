@@ -586,6 +586,26 @@ def test_while_the_database_is_away_nothing_that_was_typed_is_lost(visit, stretc
     visitor.wrong[:] = [one for one in visitor.wrong if "status of 503" not in one]
 
 
+LOST = {"error": lambda route: route.fulfill(status=500, body="broken"), "line": lambda route: route.abort()}
+LOST_SAYS = ("htmx:", "Failed to load", "Response Status Error")  # on the console
+
+
+@pytest.mark.parametrize("why", LOST)
+def test_a_post_that_does_not_come_leads_nowhere_else(visit, stretch, why):
+    visitor, rows = visit("ana"), stretch(8)
+    page = visitor.go(f"/review/{rows[0]['id']}/")
+    until(lambda: page.locator(".review-post").count() >= 3)
+    page.route(re.compile("/review/[^/]+/$"), LOST[why])
+    with visitor.without_reload():
+        page.locator(f"#s-{rows[6]['id']}").click()
+        expect(page.locator("#banners [data-cut-off]")).to_be_visible()
+        expect(here(page)).to_have_attribute("data-post", rows[0]["id"])
+        page.unroute_all()
+        page.locator(f"#s-{rows[6]['id']}").click()
+        expect(here(page)).to_have_attribute("data-post", rows[6]["id"])
+    visitor.wrong[:] = [one for one in visitor.wrong if not one.startswith(LOST_SAYS)]
+
+
 def test_what_is_refused_beside_a_decision_leaves_the_decision(visit, stretch, loupe):
     visitor, rows = visit("ana"), stretch(3)
     page, held = visitor.go(f"/review/{rows[0]['id']}/"), []
