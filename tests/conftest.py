@@ -13,6 +13,22 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 gc.set_threshold(100_000, 50, 50)  # thousands of short tests: looking for cycles less often saves a tenth
 
 
+def pytest_addoption(parser):
+    """For what is drawn by lot: the README says which tests."""
+    parser.addoption("--size", choices=("small", "full"), default="small", help="how much is drawn by lot")
+    parser.addoption("--seed", type=int, default=1, help="what the lots are drawn with")
+
+
+@pytest.fixture
+def is_full(request) -> bool:
+    return request.config.getoption("size") == "full"
+
+
+@pytest.fixture
+def seed(request) -> int:
+    return request.config.getoption("seed")
+
+
 @pytest.fixture(autouse=True)
 def _own_media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
@@ -88,6 +104,18 @@ def post(persona):
     source = factories.make_source(persona)
     origin = factories.make_source_post(persona.workspace, source)
     return factories.make_post(persona, items=2, source=origin)
+
+
+@pytest.fixture
+def service(db):
+    """Stands where the sandbox would, and says what the test has written down."""
+    from reviewqueue import gateway
+    from tests.scripted import Scripted
+
+    service = Scripted()
+    gateway.bring(service)
+    yield service
+    gateway.bring(None)
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,31 @@ def workspace_of(service: Scripted):
     return workspace
 
 
+def serve(service: Scripted, post) -> str:
+    """The service knows the post, approves and rejects it; gives the address of the approval."""
+    items = [
+        {
+            "id": item.upstream_id,
+            "status": "completed",
+            "url": item.file.link,
+            "media_type": "image",
+            "position": item.position,
+        }
+        for item in post.items.current().select_related("file")
+    ]
+    address = f"/v1/generated-posts/{post.upstream_id}"
+    service.says[address] = {
+        "id": post.upstream_id,
+        "status": "completed",
+        "review_status": post.review_status,
+        "caption": post.caption,
+        "media_items": items,
+    }
+    service.says[f"{address}/approve"] = {"outgoing_post_id": f"out-{post.number}", "status": "publishing"}
+    service.says[f"{address}/reject"] = {"status": "rejected"}
+    return f"{address}/approve"
+
+
 def look(workspace, kind: str, subject="") -> None:
     """Look at one thing now; fails the test if the look came to trouble."""
     watch = watches.add(workspace.pk, kind, subject)

@@ -4,18 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from reviewqueue import clock, gateway
+from reviewqueue import clock
 from reviewqueue.services import reconciling
-from tests.scripted import Scripted
-
-
-@pytest.fixture
-def service(db):
-    """Stands where the sandbox would, and says what the test has written down."""
-    service = Scripted()
-    gateway.bring(service)
-    yield service
-    gateway.bring(None)
 
 
 @pytest.fixture

@@ -40,24 +40,6 @@ def told(post) -> types.GeneratedPost:
     )
 
 
-def serve(service, post) -> str:
-    """The service knows the post and approves it; gives the address of the approval."""
-    items = [
-        {"id": one.id, "status": one.status, "url": one.url, "media_type": "image", "position": one.position}
-        for one in told(post).media_items
-    ]
-    address = f"/v1/generated-posts/{post.upstream_id}"
-    service.says[address] = {
-        "id": post.upstream_id,
-        "status": "completed",
-        "review_status": "pending_review",
-        "caption": post.caption,
-        "media_items": items,
-    }
-    service.says[f"{address}/approve"] = {"outgoing_post_id": "out-1", "status": "publishing"}
-    return f"{address}/approve"
-
-
 def tried(call):
     """What it gave, or the refusal."""
     try:
@@ -108,7 +90,7 @@ def test_two_approvals_at_once_under_a_policy_of_two_are_a_first_and_a_second(te
 
 def test_of_many_workers_one_sends(service, team, persona):
     post = factories.make_post(persona, item_facts={})
-    address = serve(service, post)
+    address = scripted.serve(service, post)
     decision = reviewing.approve(post, by=team[0], fingerprint=post.fingerprint, token=token())
     Operation.objects.update(not_before=now())
     assert sum(from_threads(6, lambda _: operations.send(decision.operation_id))) == 1
@@ -121,7 +103,7 @@ def test_of_many_workers_one_sends(service, team, persona):
 def test_undo_and_sending_at_once_never_both_happen(service, team, persona):
     for _ in range(4):
         post = factories.make_post(persona)
-        address = serve(service, post)
+        address = scripted.serve(service, post)
         decision = reviewing.approve(post, by=team[0], fingerprint=post.fingerprint, token=token())
         Operation.objects.filter(state="queued").update(not_before=now())
         calls = (
