@@ -9,10 +9,10 @@ from django.test import Client
 
 from reviewqueue.clock import now
 from reviewqueue.models import Decision, Operation, Persona, RateBudget
-from reviewqueue.services import operations
+from reviewqueue.services import operations, pricing
 from tests import factories, scripted
 from tests.once import alone, shared_by_all
-from tests.world import check_counts, from_threads, only_postgresql
+from tests.world import check_counts, for_writers_side_by_side, from_threads, only_postgresql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,16 +87,33 @@ def test_everybody_decides_everything_and_one_decision_stands_on_each(service, i
     check_counts(workspace)
 
 
-@only_postgresql
-def test_one_form_sent_fifty_times_at_once_is_one_operation(ben, post):
-    form = {"fingerprint": post.fingerprint, "token": str(uuid.uuid4())}
-    cookies = browser_of(ben).cookies
+def press_fifty_times(member, address: str, form: dict) -> None:
+    """One page that is sent fifty times at once, and each time answered as if it had been the first."""
+    cookies = browser_of(member).cookies
 
     def press(_):
         client = Client(raise_request_exception=False)
         client.cookies = cookies
-        return client.post(f"/review/{post.pk}/approval/", form, headers=HTMX).status_code
+        return client.post(address, form, headers=HTMX).status_code
 
     assert set(from_threads(50, press)) == {200}
-    assert Operation.objects.count() == 1
-    assert Decision.objects.count() == 1
+
+
+def test_one_form_sent_fifty_times_at_once_is_one_decision(ben, post, tmp_path):
+    form = {"fingerprint": post.fingerprint, "token": str(uuid.uuid4())}
+    with for_writers_side_by_side(tmp_path):
+        press_fifty_times(ben, f"/review/{post.pk}/approval/", form)
+        assert Operation.objects.count() == 1
+        assert Decision.objects.count() == 1
+
+
+def test_one_form_sent_fifty_times_at_once_is_one_price(edda, workspace, persona, tmp_path):
+    origin = factories.make_source_post(workspace, factories.make_source(persona))
+    form = {"post": str(origin.pk), "persona": str(persona.pk), "token": str(uuid.uuid4())}
+    with for_writers_side_by_side(tmp_path):
+        press_fifty_times(edda, "/sources/generation/", form)
+        [operation] = Operation.objects.all()
+        assert (operation.kind, operation.estimated_cents) == ("generate", 32)
+        assert pricing.reserved_cents(workspace) == 32
+        assert workspace.posts.count() == 1
+        check_counts(workspace)
