@@ -103,6 +103,8 @@ class Operation(Row):
 
     objects = OperationQuerySet.as_manager()
 
+    RESTORED = 1_000_000  # a fence beyond any number that a sender of the lost time can hold
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -136,6 +138,10 @@ class Operation(Row):
 
     def __str__(self):
         return f"{self.kind} {self.label}"
+
+    @property
+    def was_restored(self) -> bool:
+        return self.fence >= self.RESTORED
 
     @property
     def is_open(self) -> bool:

@@ -27,6 +27,7 @@ PAGES_OF_CHARGES = 3  # what was paid for since an operation was sent, if that i
 NO_BASELINE = "What it was like before is not known, so it cannot be told."
 TOO_LONG = "A list of the service is too long to be read to its end, so it cannot be told."
 UNREADABLE = "A list of the service has rows that cannot be read, so it cannot be told."
+OF_ANOTHER = "The post was made anew; whether by this or by something else of the lost time, nobody can tell."
 PAID = "A charge names a post that cannot be seen, so it cannot be told."
 CLOCKS = "The service's clock is so far behind ours that it cannot be told what was made since."
 EARLIER = timedelta(seconds=120)  # by which the service's clock may be behind ours
@@ -308,13 +309,18 @@ def on_post(look):
 @on_post
 def regenerate(operation, eyes, post, before):
     """New items, or items being made again; one that was being made before only goes on. Another caption
-    proves nothing: anybody may write one.
+    proves nothing: anybody may write one. After a restore nobody knows what else was done in the lost time:
+    then only all of it made anew, caption included, is this.
     """
     items = {item.id: item.status for item in post.media_items}
     was = before.get("states", {})
     ended = {key for key, state in was.items() if state in GENERATION_ENDED}
     begun = {key for key in ended if items.get(key, "completed") not in GENERATION_ENDED}
     remade = begun or set(items) - set(was)
+    left = ended & set(items) - begun
+    in_doubt = operation.kind == "regenerate_post" and operation.was_restored
+    if remade and in_doubt and (left or post.caption == before.get("caption")):
+        return Unclear(OF_ANOTHER)
     if remade or charged_for(operation, eyes, post.id):
         return Found(types.RegenerationStarted(post.id))
     return NotThere()
@@ -324,6 +330,10 @@ def regenerate_item(operation, eyes):
     before = operation.baseline
     if before is None:
         return Unclear(NO_BASELINE)
+    if operation.was_restored and operation.post and before.get("caption") is not None:
+        post = eyes.post(operation.post.upstream_id)
+        if post and post.caption != before["caption"]:  # with one item the caption stays
+            return Unclear(OF_ANOTHER)
     item = eyes.item(operation.target)
     if item is None:
         return replaced(operation, eyes)

@@ -24,7 +24,6 @@ from reviewqueue.upstream import errors
 
 log = logging.getLogger("loupe.restoring")
 
-FENCES = 1_000_000  # beyond any number that a sender of the lost time can hold
 STOPPED = "A backup was restored; it may have been done already."
 
 
@@ -34,7 +33,7 @@ def after_restore() -> dict[str, int]:
     go_on(instance())
     open_ones = Operation.objects.open().select_related("workspace", "post__persona", "persona", "item")
     counts = {"stopped": 0, "unknown": 0}
-    Operation.objects.open().update(fence=F("fence") + FENCES, picked_until=None)
+    Operation.objects.open().update(fence=F("fence") + Operation.RESTORED, picked_until=None)
     for operation in open_ones:
         if operation.state == "sending":
             lost = errors.OutcomeUnknown("A backup was restored while it was being sent.")
@@ -75,6 +74,7 @@ def as_mirrored(operation: Operation) -> dict | None:
             "is_public": item.is_public,
             "voice_conversion_status": item.voice_conversion_status or None,
             "review_status": item.review_status,
+            "caption": operation.post.caption,
         }
     if operation.post_id and operation.post.upstream_id:
         items = list(operation.post.items.current())

@@ -6,13 +6,22 @@ from io import StringIO
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from django.db import transaction
 
 from reviewqueue import tasks
 from reviewqueue.models import Instance, Operation, SignInLink
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import accounts, clockwork, operations, reconciling, resolving, restoring
+from reviewqueue.services import (
+    accounts,
+    clockwork,
+    generating,
+    operations,
+    reconciling,
+    resolving,
+    restoring,
+)
 from tests.asking import ASK, look, look_again, lost
-from tests.world import committing
+from tests.world import committing, token
 
 MAKING = ("generate", "regenerate_post", "regenerate_item", "voice_convert", "approve", "send_to_compose")
 
@@ -38,7 +47,7 @@ def test_what_was_done_in_the_lost_time_is_found_and_not_sent_again(oat, later, 
     call_command("after_restore", stdout=StringIO())
     operation.refresh_from_db()
     assert (operation.state, operation.blocked_by) == ("blocked", "restore")
-    assert operation.fence >= restoring.FENCES
+    assert operation.was_restored
     assert oat.send(operation).state == "blocked"
     with pytest.raises(NotAllowed):
         resolving.release(operation, by=oat.ana)
@@ -47,6 +56,30 @@ def test_what_was_done_in_the_lost_time_is_found_and_not_sent_again(oat, later, 
     operation.refresh_from_db()
     assert operation.state == "succeeded", operation.reason
     assert len(oat.effects(kind)) == effects
+
+
+def test_of_two_on_one_post_the_effect_of_the_first_is_not_taken_for_the_second(oat, later):
+    first = ASK["regenerate_item"](oat)
+    second = generating.regenerate_post(first.post, by=oat.ana, token=token())
+    done_in_the_lost_time(oat, first)
+    restoring.after_restore()
+    look_again(oat, later, first, 20, 300, 700)
+    second.refresh_from_db()
+    assert (first.state, second.state) == ("succeeded", "blocked"), second.reason
+    assert "nobody can tell" in second.reason
+    assert not oat.effects("regenerate_post")
+
+
+def test_an_item_made_anew_with_all_of_its_post_is_not_taken_for_one_made_by_itself(oat, later):
+    first = ASK["regenerate_item"](oat)
+    backup = transaction.savepoint()
+    operations.cancel(first, by=oat.ana)
+    assert oat.send(generating.regenerate_post(first.post, by=oat.ana, token=token())).state == "succeeded"
+    transaction.savepoint_rollback(backup)
+    restoring.after_restore()
+    look_again(oat, later, first, 20, 300, 700)
+    assert first.state == "blocked"
+    assert "nobody can tell" in first.reason
 
 
 @pytest.mark.parametrize("kind", MAKING)
