@@ -118,6 +118,7 @@ urlpatterns = [
     path("operations/<uuid:operation_id>/check/", operations.check, name="operation-check"),
     path("operations/<uuid:operation_id>/resolution/", operations.resolution, name="operation-resolution"),
     path("operations/<uuid:operation_id>/repetition/", operations.repetition, name="operation-repetition"),
+    path("operations/<uuid:operation_id>/dismissal/", operations.dismissal, name="operation-dismissal"),
     path("live/operations/<uuid:operation_id>/", operations.live_operation, name="live-operation"),
     # billing
     path("billing/", billing.billing, name="billing"),

@@ -90,9 +90,7 @@ ASK = {
     "remove_source": lambda world: personas.remove_source(source_of(world), **by(world)),
     "set_automation": lambda world: personas.set_automation(source_of(world), "auto_clone", **by(world)),
     "create_persona": lambda world: personas.create(name="Nadir", writing_style="Dry.", **by(world)),
-    "update_persona": lambda world: personas.update(
-        world.persona(), writing_style="Dry.", what="voice", **by(world)
-    ),
+    "update_persona": lambda world: personas.update(world.persona(), writing_style="Dry.", **by(world)),
     "add_target": add_target,
     "remove_target": remove_target,
     "set_reload": set_reload,

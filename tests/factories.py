@@ -206,10 +206,33 @@ def make_operation(post, kind="approve", *, by=None, state="queued", **facts) ->
         "token": uuid.uuid4(),
         "state": state,
         "not_before": now(),
+        "not_done": state in ("failed", "absent"),
         **facts,
     }
     operation = Operation.objects.create(**values)
     desk.refresh(post.pk, touched=True)
+    return operation
+
+
+def make_loose(workspace, kind="sync", *, persona=None, by=None, state="failed", **facts) -> Operation:
+    """One that has no post, counted where it needs attention."""
+    values = {
+        "workspace": workspace,
+        "kind": kind,
+        "lock_group": kind[:12],
+        "target": persona.upstream_id if persona else kind,
+        "label": persona.name if persona else kind,
+        "persona": persona,
+        "by": by,
+        "by_label": by.user.name if by else "Ana Ruiz",
+        "token": uuid.uuid4(),
+        "state": state,
+        "not_before": now(),
+        "not_done": state in ("failed", "absent"),
+        **facts,
+    }
+    operation = Operation.objects.create(**values)
+    scopes.bump(workspace.pk, operation.persona_id, loose=int(operation.needs_attention))
     return operation
 
 

@@ -319,9 +319,12 @@ def check_counts(workspace: Workspace) -> None:
     for persona_id, place in workspace.posts.filter(deleted_at=None).values_list("persona_id", "desk"):
         assert place in DESK
         lying.update([("desk", place), (f"persona:{persona_id}", place)])
+    for operation in workspace.operations.filter(post=None):
+        if operation.needs_attention:
+            lying.update([("desk", "loose"), (f"persona:{operation.persona_id}", "loose")])
     for scope in workspace.scopes.all():
-        counted = {place: getattr(scope, place) for place in DESK}
-        assert counted == {place: lying[scope.key, place] for place in DESK}, scope.key
+        counted = {place: getattr(scope, place) for place in (*DESK, "loose")}
+        assert counted == {place: lying[scope.key, place] for place in counted}, scope.key
 
 
 # What only several connections at once can show; SQLite lets one writer in at a time.

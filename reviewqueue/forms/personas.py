@@ -68,7 +68,6 @@ class SettingsForm(AsShown, Pressed):
 
 
 FIELDS = ("name", "writing_style", "discount_mode")
-WORDS = {"name": "the name", "writing_style": "the voice", "discount_mode": "discount mode"}
 
 
 class DiscountForm(Pressed):

@@ -1,6 +1,7 @@
 """What we ask of the service. The row is the queue; a task only carries its id."""
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from reviewqueue.models.base import Row
@@ -8,7 +9,7 @@ from reviewqueue.models.content import GeneratedPost, MediaItem
 from reviewqueue.models.persona import Persona
 from reviewqueue.models.source import Source, SourcePost
 from reviewqueue.models.workspace import Member, Workspace
-from reviewqueue.rules.states import OPEN_OPERATION, OPERATION
+from reviewqueue.rules.states import NEEDING_ATTENTION, OPEN_OPERATION, OPERATION
 
 
 class Hold(Row):
@@ -36,6 +37,10 @@ class Hold(Row):
         return self.what
 
 
+# Condition of `operations_loose`, written out: SQLite compares no list of values with it.
+LOOSE = RawSQL("not_done OR state IN ('unknown', 'blocked')", (), models.BooleanField())
+
+
 class OperationQuerySet(models.QuerySet):
     def visible_to(self, member):
         return self.filter(workspace_id=member.workspace_id)
@@ -45,6 +50,14 @@ class OperationQuerySet(models.QuerySet):
 
     def due(self, now):
         return self.filter(state="queued", not_before__lte=now)
+
+    def not_done(self):
+        """What did not happen and needs a person's word, the newest first."""
+        return self.filter(not_done=True).order_by("-created_at", "-id")
+
+    def loose(self):
+        """What needs attention and has no post that could say so, the newest first."""
+        return self.filter(LOOSE, post=None).order_by("-created_at", "-id")
 
     def lapsed(self, now):
         return self.filter(state="sending", lease_until__lt=now)
@@ -87,6 +100,8 @@ class Operation(Row):
     attempts = models.PositiveIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # It did not happen; nobody has asked for it again or let it be, and nothing has overtaken it.
+    not_done = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(default=timezone.now)
 
     key_fingerprint = models.CharField(max_length=32, blank=True)  # the key it was sent under
@@ -132,6 +147,18 @@ class Operation(Row):
                 condition=models.Q(state__in=OPEN_OPERATION),
                 name="operations_open",
             ),
+            models.Index(
+                fields=["workspace", "kind", "target"],
+                condition=models.Q(not_done=True),
+                name="operations_not_done",
+            ),
+            models.Index(
+                fields=["workspace", "-created_at", "-id"],
+                condition=models.Q(
+                    models.Q(not_done=True) | models.Q(state__in=NEEDING_ATTENTION), post=None
+                ),
+                name="operations_loose",
+            ),
             models.Index(fields=["workspace", "-created_at", "-id"], name="operations_newest"),
             models.Index(fields=["post"], name="operations_of_post"),
         ]
@@ -146,6 +173,10 @@ class Operation(Row):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_OPERATION
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.not_done or self.state in NEEDING_ATTENTION
 
 
 class OperationEvent(models.Model):

@@ -205,6 +205,7 @@ class Scope(models.Model):
     publishing = models.IntegerField(default=0)
     published = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
+    loose = models.IntegerField(default=0, db_default=0)  # operations without a post that need attention
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="one_row_per_scope")]
@@ -215,6 +216,10 @@ class Scope(models.Model):
     def tab(self, name: str) -> int:
         """How many posts a tab of the queue holds."""
         return sum(getattr(self, state) for state in DESK_TABS[name])
+
+    def rows(self, name: str) -> int:
+        """The same with what else stands there."""
+        return self.tab(name) + (self.loose if name == "attention" else 0)
 
 
 class Tally(models.Model):

@@ -56,6 +56,7 @@ OPERATION = StateTable(
     }
 )
 OPEN_OPERATION = ("queued", "blocked", "sending", "unknown")
+NEEDING_ATTENTION = ("unknown", "blocked")  # of these; what did not happen needs it, too
 
 HOLD = StateTable(
     {

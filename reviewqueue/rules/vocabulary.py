@@ -55,6 +55,7 @@ EVENTS = {
     "operation.blocked": Word("Blocked", "{what} waits: {reason}"),
     "operation.released": Word("Let go on", "Let go on: {what}"),
     "operation.withdrawn": Word("Withdrawn", "Withdrew before it was sent: {what}"),
+    "operation.let_be": Word("Let be", "Let be: {what}"),
     "operation.absent": Word("Did not happen", "{what} did not happen. {reason}"),
     "operation.found": Word("Found", "{what} was found to have happened"),
     "operation.resolved": Word("Looked up by hand", "{what}: {outcome}. {note}"),

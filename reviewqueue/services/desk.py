@@ -6,7 +6,7 @@ only what moved, raises the post's version, and keeps the counts of the scopes.
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -30,14 +30,17 @@ from reviewqueue.models.base import held
 from reviewqueue.models.prepared import Given, Prepared
 from reviewqueue.rules import cadence, captions, money
 from reviewqueue.rules.fingerprint import ItemIdentity, fingerprint
-from reviewqueue.rules.states import DESK_TABS, IN_COMPOSE
+from reviewqueue.rules.states import DESK_TABS, IN_COMPOSE, NEEDING_ATTENTION
 from reviewqueue.services import events, pictures, pricing, scopes
 
 EXCERPT = 160  # characters of a caption on a frame
 # Troubles that an operation is the reason of; the first two are also its state.
-TOLD_BY_OPERATION = ("unknown", "blocked", "not_sent", "not_made", "changed")
+TOLD_BY_OPERATION = ("unknown", "blocked", "not_sent", "not_done", "not_made", "changed")
 DECIDING = ("approve", "reject", "send_to_compose")
 MAKING = ("generate", "clone", "regenerate_post", "retry_failed")
+MOVING = (*DESK_TABS["generating"], "publishing")
+MAKING_ANEW = ("regenerate_post", "retry_failed", "regenerate_item", "voice_convert")
+SHOWING = ("set_public", "set_private")
 WORKED_OUT = (
     "desk",
     "trouble",
@@ -72,9 +75,54 @@ class Picture:
     def last(self) -> Operation | None:
         return self.operations[-1] if self.operations else None
 
+    @cached_property
+    def as_it_is(self) -> tuple[str, str] | None:
+        """What the mirror says, whatever is asked for; None if it waits for a decision."""
+        return _by_review(self) or _by_generation(self)
+
+    @cached_property
+    def told(self) -> Operation | None:
+        """The newest that did not happen; of decisions only while the post can be decided."""
+        return next((op for op in self.not_done if not (self.as_it_is and op.kind in DECIDING)), None)
+
+    @cached_property
+    def not_done(self) -> list[Operation]:
+        """What did not happen and still needs a word, the newest first."""
+        return [op for op in reversed(self.operations) if op.not_done and not self._is_over(op)]
+
+    @property
+    def over(self) -> list[Operation]:
+        """What did not happen and needs none any more, whatever becomes of what is under way."""
+        return [op for op in self.operations if op.not_done and self._is_over(op, for_good=True)]
+
+    def _is_over(self, op: Operation, *, for_good: bool = False) -> bool:
+        later = self.operations[self.operations.index(op) + 1 :]
+        if any(overtakes(other, op) for other in later if not (for_good and other.is_open)):
+            return True
+        if op.item_id is None:
+            return op.kind == "retry_failed" and not any(item.status == "failed" for item in self.items)
+        item = next((item for item in self.items if item.pk == op.item_id), None)
+        return item is None or is_so(op.kind, item)
+
     @property
     def accounts(self) -> list[str]:
         return self.post.persona.accounts if self.post.persona else []
+
+
+def overtakes(later: Operation, op: Operation) -> bool:
+    """Whether nothing has to be said of `op` any more, as `later` was asked for after it came to nothing."""
+    if later.kind == op.kind or {later.kind, op.kind} == {*SHOWING}:
+        return later.item_id == op.item_id
+    if later.kind in DECIDING or later.lock_group == "decide" == op.lock_group:
+        return op.lock_group == "decide" or later.state == "succeeded"
+    return op.kind in DECIDING and later.kind in MAKING_ANEW and later.state == "succeeded"
+
+
+def is_so(kind: str, item: MediaItem) -> bool:
+    """Whether the item is by now as it was to become."""
+    if kind in SHOWING:
+        return item.is_public == (kind == "set_public")
+    return kind == "reject_item" and item.is_rejected
 
 
 POST = Given("post", UUIDField())
@@ -146,6 +194,8 @@ def settle(post: GeneratedPost, *, touched: bool = False, at: datetime | None = 
     was = post.desk
     picture = look(post, at)
     work_out(picture)
+    if over := picture.over:
+        Operation.objects.filter(pk__in=[op.pk for op in over]).update(not_done=False)
     counted = "" if post.deleted_at else post.desk
     if not touched and before == [getattr(post, name) for name in WORKED_OUT] and counted == post.counted:
         return False
@@ -247,11 +297,7 @@ def decided_at(picture: Picture) -> datetime:
 
 def place(picture: Picture) -> tuple[str, str]:
     """(place on the desk, why it needs attention)."""
-    for rule in (_by_operation, _by_review, _by_generation, _by_last_try):
-        found = rule(picture)
-        if found:
-            return found
-    return "ready", ""
+    return _by_operation(picture) or _by_last_try(picture) or picture.as_it_is or ("ready", "")
 
 
 def _by_operation(picture: Picture) -> tuple[str, str] | None:
@@ -318,10 +364,14 @@ def _running(picture: Picture, since: datetime) -> tuple[str, str]:
 
 
 def _by_last_try(picture: Picture) -> tuple[str, str] | None:
-    """A decision that the service refused comes back to people, not silently to the pile."""
-    last = picture.last
-    if last and last.kind in DECIDING and last.state in ("failed", "absent") and last.reason:
-        return ("ready", "changed") if last.result == {"lapsed": True} else ("attention", "not_sent")
+    """What did not happen comes back to people, not silently to the pile; once nothing moves any more."""
+    found, last = picture.as_it_is, picture.last
+    if found and (found[0] in MOVING or found[1] in ("stuck", "not_made")):
+        return None
+    if picture.told:
+        return "attention", ("not_sent" if picture.told.kind in DECIDING else "not_done")
+    if not found and last and last.kind in DECIDING and last.result == {"lapsed": True} and last.reason:
+        return "ready", "changed"
     return None
 
 
@@ -371,10 +421,13 @@ def face(picture: Picture) -> dict:
         shown["reason"] = picture.decision.reason
         if post.desk == "held" and picture.decision.hold_id:
             shown |= _hold(picture)
-    about = picture.any_open(post.trouble) or picture.last
+    about = _about(picture)
     if post.trouble in TOLD_BY_OPERATION and about:
         shown["reason"], shown["operation"] = about.reason, str(about.pk)
-        shown |= _cure(post, about)
+        shown |= cure(about)
+        shown["which"] = next((item.label for item in items if item.pk == about.item_id), "")
+        # Whether it can be decided all the same.
+        shown["free"] = post.trouble == "not_done" and picture.as_it_is is None
     elif post.trouble in ("failed", "partly_failed"):
         shown["reason"] = next((item.error_message for item in items if item.error_message), "")
         shown["again"] = _price_of_again(picture)
@@ -406,16 +459,27 @@ def _like(picture: Picture, desk: str, fingerprint: str, like: int | None) -> in
     return next((one.other.post.number for one in found if one.is_published), None)
 
 
-def _cure(post: GeneratedPost, about: Operation) -> dict:
-    """What its row offers: let go on, decide again, send again at its price."""
+def _about(picture: Picture) -> Operation | None:
+    """The operation that its trouble is told by."""
+    if picture.post.trouble in ("not_sent", "not_done"):
+        return picture.told
+    return picture.any_open(picture.post.trouble) or picture.last
+
+
+def trouble_of(operation: Operation) -> tuple[str, dict]:
+    """The same of an operation that has no post: why it needs attention, and what its row shows."""
+    trouble = operation.state if operation.state in NEEDING_ATTENTION else "not_done"
+    return trouble, {"reason": operation.reason, "operation": str(operation.pk), **cure(operation)}
+
+
+def cure(about: Operation) -> dict:
+    """What the row of an operation in trouble offers: let go on, decide again, send again at its price."""
     price = {"again": money.dollars(about.estimated_cents)} if about.estimated_cents else {}
-    if post.trouble == "blocked":
+    if about.state == "blocked":
         return {"waits_for": about.blocked_by, **price}
-    if post.trouble == "not_sent":
-        return {"tried": about.kind}
-    if post.trouble == "not_made":
-        return {"may_repeat": about.state in ("failed", "absent") and about.kind in MAKING, **price}
-    return {}
+    if about.state not in ("failed", "absent"):
+        return {}
+    return {"tried": about.kind, **price}
 
 
 def _waited_for(picture: Picture) -> str:

@@ -98,7 +98,8 @@ def queue(
 ) -> tuple[Operation, bool]:
     """Write one operation in the caller's transaction. Returns (operation, made).
 
-    A second press of the same button (same `token`, `kind`, `target` and `params`) gives back the first one.
+    What came to nothing before needs nobody's word any more. A second press of the
+    same button (same `token`, `kind`, `target` and `params`) gives back the first one.
     Raises AlreadyOpen if another operation of the same group on the same target is still open.
     `subjects`: persona, source, source_post, post, item.
     """
@@ -109,6 +110,7 @@ def queue(
         pressed = Operation.objects.filter(token=token, kind=kind, target=target).first()
     if pressed:
         return pressed, False
+    in_vain = not_done(by.workspace_id, kind, target, params)
     group = lock or KINDS[kind].lock_group
     held_until = hold.send_at if hold else (not_before or now())
     try:
@@ -138,9 +140,27 @@ def queue(
         if pressed:
             return pressed, False
         raise AlreadyOpen(in_the_way(by.workspace_id, group, target)) from None
+    if in_vain and operation.post_id is None:  # else the post tells which of its own still speaks
+        scopes.hold(by.workspace_id, {one.persona_id for one in (operation, *in_vain)})
+        for earlier in in_vain:
+            needs_no_word(earlier)
     if hold is None:
         wake.send_operation(operation)
     return operation, True
+
+
+def not_done(workspace_id, kind: str, target: str, params: dict) -> list[Operation]:
+    """The same wish, come to nothing and not let be, the newest first. Of a persona each field is a wish."""
+    rows = Operation.objects.not_done().filter(workspace_id=workspace_id, kind=kind, target=target)
+    return [one for one in rows if one.params.keys() == params.keys()]
+
+
+def needs_no_word(operation: Operation) -> bool:
+    """It did not happen, and that is all right by now. False: somebody else has said so."""
+    if not Operation.objects.filter(pk=operation.pk, not_done=True).update(not_done=False):
+        return False
+    _work_out(operation, operation.persona_id, -1)
+    return True
 
 
 def in_the_way(workspace_id, group: str, target: str) -> str:
@@ -191,6 +211,7 @@ def advance(
     The post is held first, so that everybody takes rows in one order; it is worked out anew afterwards.
     """
     before, after = operation.state, OPERATION.after(operation.state, action)
+    needed, persona_id = operation.needs_attention, operation.persona_id
     with transaction.atomic():
         post = desk.lock(operation.post_id) if operation.post_id else None
         row = Operation.objects.filter(pk=operation.pk, state=before)
@@ -208,7 +229,7 @@ def advance(
             _end_hold(operation)
         if post and operation.item_id:  # its tools say what is under way
             post.items.filter(pk=operation.item_id).update(changed_in=post.version + 1)
-        _work_out(operation)
+        _work_out(operation, persona_id, operation.needs_attention - needed)
     return True
 
 
@@ -218,12 +239,13 @@ def _end_hold(operation: Operation) -> None:
         Hold.objects.filter(pk=operation.hold_id, state="held").update(state="released", ended_at=now())
 
 
-def _work_out(operation: Operation) -> None:
-    """The pages that show this operation have something new to show."""
+def _work_out(operation: Operation, persona_id, loose: int) -> None:
+    """The pages that show this operation have something new to show. `persona_id` is where it was counted:
+    one that makes a persona has none before."""
     if operation.post_id:
         desk.refresh(operation.post_id, touched=True)
     else:
-        scopes.bump(operation.workspace_id, operation.persona_id)
+        scopes.bump(operation.workspace_id, persona_id, loose=loose)
 
 
 def cancel(operation: Operation, *, by: Member) -> bool:
@@ -546,7 +568,7 @@ def refuse(
         if operation.post_id:
             desk.lock(operation.post_id)
         _end_decisions(operation, "refused")
-        facts = {"reason": reason[:500], "lease_until": None}
+        facts = {"reason": reason[:500], "lease_until": None, "not_done": True}
         moved = advance(operation, action, note=str(error or ""), by_label=by_label, fence=fence, **facts)
         if moved:
             events.record(
@@ -581,7 +603,9 @@ def lapse(operation: Operation, reason: str) -> None:
         if operation.post_id:
             desk.lock(operation.post_id)
         _end_decisions(operation, "lapsed")
-        if not advance(operation, "refuse", note=reason, reason=reason[:500], result={"lapsed": True}):
+        facts = {"reason": reason[:500], "result": {"lapsed": True}}
+        facts["not_done"] = operation.kind not in desk.DECIDING  # such a post is ready to be decided anew
+        if not advance(operation, "refuse", note=reason, **facts):
             transaction.set_rollback(True)
             return
         events.record(

@@ -26,6 +26,7 @@ MODES = {
     "auto_clone": "Generate, then review",
     "auto_publish": "Generate and publish without review",
 }
+WORDS = {"name": "the name", "writing_style": "the voice", "discount_mode": "discount mode"}
 HANDLE = re.compile(r"^[A-Za-z0-9._]{1,30}$")
 
 
@@ -98,8 +99,13 @@ def create(*, name: str, writing_style: str, by: Member, token: uuid.UUID) -> Op
     return operation
 
 
+def words_for(values: dict) -> str:
+    """Which fields of a persona these are: "the name and the voice"."""
+    return " and ".join(WORDS[name] for name in values)
+
+
 @transaction.atomic
-def update(persona: Persona, *, by: Member, token: uuid.UUID, what: str, **values) -> Operation:
+def update(persona: Persona, *, by: Member, token: uuid.UUID, **values) -> Operation:
     """Change fields of a persona at the service (`name`, `writing_style`, `discount_mode`)."""
     require(by, "persona.edit")
     operation, made = operations.queue(
@@ -112,9 +118,8 @@ def update(persona: Persona, *, by: Member, token: uuid.UUID, what: str, **value
         persona=persona,
     )
     if made:
-        _asked(
-            "persona.changed", by=by, subject=persona.name, persona=persona, operation=operation, what=what
-        )
+        told = {"subject": persona.name, "persona": persona, "what": words_for(values)}
+        _asked("persona.changed", by=by, operation=operation, **told)
     return operation
 
 

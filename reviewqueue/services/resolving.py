@@ -8,10 +8,21 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from reviewqueue.models import GeneratedPost, Member, Operation
+from reviewqueue.models import GeneratedPost, Member, Operation, PublishingTarget
 from reviewqueue.rules.releases import Known
 from reviewqueue.rules.states import NotAllowed
-from reviewqueue.services import desk, events, generating, operations, reconciling, syncing, watches
+from reviewqueue.services import (
+    billing,
+    desk,
+    events,
+    generating,
+    operations,
+    personas,
+    reconciling,
+    reviewing,
+    syncing,
+    watches,
+)
 from reviewqueue.services.access import require
 from reviewqueue.services.kinds import KINDS
 
@@ -143,6 +154,32 @@ def _take_over(operation: Operation) -> None:
     watches.add(operation.workspace_id, "balance", soon=True)
 
 
+# ---- not done ------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def let_be(operation: Operation, *, by: Member) -> None:
+    """Nothing more is to be done about what did not happen; a post that was never made leaves the desk.
+
+    Raises NotPermitted, NotAllowed if it was seen to by now.
+    """
+    require(by, KINDS[operation.kind].grant)
+    if operation.post_id:
+        desk.lock(operation.post_id)
+    if not operations.needs_no_word(operation):
+        raise NotAllowed("Somebody has seen to it by now. Nothing was changed.")
+    if operation.kind in MAKING:
+        _clear(operation)
+    events.record(
+        "operation.let_be",
+        by=by,
+        what=operations.told(operation),
+        operation=operation,
+        post=operation.post,
+        persona=operation.persona,
+    )
+
+
 # ---- again -----------------------------------------------------------------------------------------
 
 
@@ -151,7 +188,7 @@ def can_send_again(operation: Operation) -> bool:
     return (
         operation.state in ("absent", "failed")
         and operation.kind in AGAIN
-        and not operation.retries.exists()
+        and not operation.retries.exclude(state="cancelled").exists()
         and AGAIN[operation.kind].subject(operation) is not None
     )
 
@@ -205,6 +242,34 @@ def _post_again(failed_only: bool):
     return ask
 
 
+def _rejected_again(operation, by, token):
+    """For the reason that was given; what the reviewer saw is this version of the item."""
+    told = operation.decisions.order_by("at").last()
+    reason = told.reason if told else ""
+    return reviewing.reject_item(operation.item, by=by, token=token, reason=reason).operation
+
+
+def _added_again(operation, by, token):
+    """Followed once more, in the mode that was chosen."""
+    handle, mode = operation.params["handle"], operation.params["automation_mode"]
+    return personas.add_source(operation.persona, handle, by=by, token=token, mode=mode)
+
+
+def _linked_again(operation, by, token):
+    return personas.link_account(operation.persona, _account(operation), by=by, token=token)
+
+
+def _reload_again(operation, by, token):
+    params = operation.params
+    return billing.set_reload(
+        on=params["auto_reload"],
+        threshold_cents=params["reload_threshold_cents"],
+        amount_cents=params["reload_amount_cents"],
+        by=by,
+        token=token,
+    )
+
+
 def _living(name: str):
     def subject(operation):
         row = getattr(operation, name)
@@ -214,11 +279,30 @@ def _living(name: str):
     return subject
 
 
+def _no_namesake(operation):
+    """Two of one name are not told apart, neither by people nor when one of them is looked for."""
+    named_so = operation.workspace.personas.filter(name=operation.target, gone_at=None)
+    return None if named_so.exists() else operation
+
+
+def _account(operation):
+    """The account that was to be linked, while there is a persona to link it to."""
+    accounts = operation.workspace.accounts.filter(upstream_id=operation.params["account_id"])
+    return accounts.first() if _living("persona")(operation) else None
+
+
+def _target(operation):
+    targets = PublishingTarget.objects.filter(persona=operation.persona_id)
+    return targets.filter(upstream_id=operation.params["target_id"]).first()
+
+
 def _current_item(operation):
     item = operation.item
     return item if item and item.is_current and not item.post.deleted_at else None
 
 
+# Not here: a decision on a whole post, which is taken anew on what is there then; and the service's own pages
+# (payment, account), which are opened where somebody waits for them.
 AGAIN = {
     "generate": Again(
         lambda operation: operation.source_post and _living("persona")(operation), _generate_again
@@ -232,7 +316,42 @@ AGAIN = {
     "voice_convert": Again(
         _current_item, lambda one, by, token: generating.convert_voice(one.item, by=by, token=token)
     ),
+    "set_public": Again(
+        _current_item, lambda one, by, token: generating.set_public(one.item, True, by=by, token=token)
+    ),
+    "set_private": Again(
+        _current_item, lambda one, by, token: generating.set_public(one.item, False, by=by, token=token)
+    ),
+    "reject_item": Again(_current_item, _rejected_again),
+    "delete_post": Again(
+        _living("post"), lambda one, by, token: generating.delete_post(one.post, by=by, token=token)
+    ),
+    "delete_item": Again(
+        _current_item, lambda one, by, token: generating.delete_item(one.item, by=by, token=token)
+    ),
     "sync": Again(_living("persona"), lambda one, by, token: syncing.start(one.persona, by=by, token=token)),
+    "create_persona": Again(
+        _no_namesake, lambda one, by, token: personas.create(**one.params, by=by, token=token)
+    ),
+    "update_persona": Again(
+        _living("persona"),
+        lambda one, by, token: personas.update(one.persona, by=by, token=token, **one.params),
+    ),
+    "add_source": Again(_living("persona"), _added_again),
+    "remove_source": Again(
+        _living("source"), lambda one, by, token: personas.remove_source(one.source, by=by, token=token)
+    ),
+    "set_automation": Again(
+        _living("source"),
+        lambda one, by, token: personas.set_automation(
+            one.source, one.params["automation_mode"], by=by, token=token
+        ),
+    ),
+    "add_target": Again(_account, _linked_again),
+    "remove_target": Again(
+        _target, lambda one, by, token: personas.unlink_account(_target(one), by=by, token=token)
+    ),
+    "set_reload": Again(lambda one: one, _reload_again),
 }
 
 

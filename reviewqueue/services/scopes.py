@@ -51,8 +51,9 @@ def hold(workspace_id, persona_ids) -> None:
     list(held(Scope.objects.filter(workspace_id=workspace_id, key__in=keys)).order_by("key"))
 
 
-def bump(workspace_id, persona_id=None, *, left: str = "", entered: str = "") -> None:
-    """Mark the scopes as changed; a post that `left` one place of the desk `entered` another.
+def bump(workspace_id, persona_id=None, *, left: str = "", entered: str = "", loose: int = 0) -> None:
+    """Mark the scopes as changed; a post that `left` one place of the desk `entered` another, or so many
+    more (or fewer) operations without a post need attention.
 
     The workspace's row is taken last by everybody, and a transaction moves posts of one persona only, or
     has taken the rows of all of them before (`hold`): so two never wait for each other in a circle.
@@ -63,6 +64,8 @@ def bump(workspace_id, persona_id=None, *, left: str = "", entered: str = "") ->
             moves[left] = F(left) - 1
         if entered:
             moves[entered] = F(entered) + 1
+    if loose:
+        moves["loose"] = F("loose") + loose
     keys = ([persona_key(persona_id)] if persona_id else []) + [DESK]
     for key in keys:
         if not Scope.objects.filter(workspace_id=workspace_id, key=key).update(

@@ -11,7 +11,8 @@ from django.utils.html import format_html
 from reviewqueue.clock import age, now, pace
 from reviewqueue.rules import cadence, captions, money
 from reviewqueue.rules.releases import Known, words
-from reviewqueue.services import operations
+from reviewqueue.rules.roles import least_role
+from reviewqueue.services import operations, resolving
 from reviewqueue.services.kinds import KINDS
 from reviewqueue.services.personas import MODES
 
@@ -125,6 +126,7 @@ TROUBLE_WORDS = {
     "unknown": "Not known",
     "blocked": "Waits",
     "not_sent": "Not sent",
+    "not_done": "Not done",
     "delivery": "Delivery failed",
     "media": "File refused",
     "changed": "Changed since",
@@ -154,6 +156,23 @@ def verb(operation) -> str:
 
 
 @register.filter
+def verb_of(kind: str) -> str:
+    return KINDS[kind].verb
+
+
+@register.filter
+def is_sent_again(kind: str) -> bool:
+    return kind in resolving.AGAIN
+
+
+@register.filter
+def for_whom(kind: str) -> str:
+    """The class under which only those see a control who may ask for this kind."""
+    classes = {"reviewer": "can-decide", "editor": "can-spend", "admin": "can-run"}
+    return classes[least_role(KINDS[kind].grant)]
+
+
+@register.filter
 def doubt(operation) -> str:
     return operations.doubt(operation)
 
@@ -177,7 +196,7 @@ def why_not(post) -> str:
 def frame_state(post) -> str:
     """The `data-state` of a frame."""
     if post.desk == "attention":
-        return "ready" if post.trouble == "not_sent" else "failed"
+        return "ready" if post.trouble == "not_sent" or post.face.get("free") else "failed"
     if post.desk == "sending":
         return "held"
     if post.desk in ("composing", "publishing", "published", "rejected"):

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviewqueue.clock import age, now, pace
-from reviewqueue.forms.personas import WORDS, DiscountForm, PersonaForm, SettingsForm, StyleForm
+from reviewqueue.forms.personas import DiscountForm, PersonaForm, SettingsForm, StyleForm
 from reviewqueue.models import (
     Checkout,
     ConnectedAccount,
@@ -358,9 +358,8 @@ def change(request, persona: Persona, token, values: dict) -> HttpResponse:
     """Ask for these values; the page then shows that they are being saved."""
     if not values:
         return acted(request, persona, "Nothing was changed")
-    what = " and ".join(WORDS[name] for name in values)
-    personas.update(persona, by=request.member, token=token, what=what, **values)
-    return acted(request, persona, f"Being saved: {what}")
+    personas.update(persona, by=request.member, token=token, **values)
+    return acted(request, persona, f"Being saved: {personas.words_for(values)}")
 
 
 @require_http_methods(["GET", "POST"])

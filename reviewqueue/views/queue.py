@@ -31,11 +31,21 @@ from django.views.decorators.http import require_safe
 
 from reviewqueue.clock import age, now, pace
 from reviewqueue.forms.queue import AGES, QueueFilter
-from reviewqueue.models import Decision, GeneratedPost, Member, Persona, Reason, SavedView, Scope, Source
+from reviewqueue.models import (
+    Decision,
+    GeneratedPost,
+    Member,
+    Operation,
+    Persona,
+    Reason,
+    SavedView,
+    Scope,
+    Source,
+)
 from reviewqueue.models.prepared import ANYBODY, Given, Prepared
 from reviewqueue.rules.cadence import SPANS
 from reviewqueue.rules.states import DESK_TABS
-from reviewqueue.services import looks, notes, scopes, setup
+from reviewqueue.services import desk, looks, notes, scopes, setup
 from reviewqueue.views import fragments, ordering, paging, rows, shell
 
 TABS = (
@@ -52,6 +62,7 @@ COUNTED = 1000
 IN_FLIGHT_SHOWN = 8
 IN_LINE_TOLD = 200
 TROUBLES_SHOWN = 4
+LOOSE_SHOWN = 50
 DECISIONS_TIMED = 20
 OLDER_THAN = {"day": timedelta(days=1), "days": timedelta(days=3)}
 CHANGES_SHOWN = 60
@@ -73,7 +84,7 @@ def queue(request):
 
 def setup_left(member: Member, scope: Scope) -> str:
     """A new workspace has nothing to review: its admin is led to what there is to set up first."""
-    if any(map(scope.tab, DESK_TABS)) or not member.may("key.change"):
+    if any(map(scope.rows, DESK_TABS)) or not member.may("key.change"):
         return ""
     return setup.left(member.workspace)
 
@@ -119,7 +130,8 @@ def standing(member: Member, filters: dict, cards: list) -> dict:
         "in_flight": scope.tab("generating"),
         "first_within": partial(first_within, member),  # asked only where it is shown
         "line": line_of(member, scope),
-        "troubles": scope.tab("attention"),
+        "troubles": scope.rows("attention"),
+        "loose": loose_of(member, scope, filters),
         "checked_at": max((post.looked_at for post in cards if post.looked_at), default=None),
         "stamp": int(now().timestamp()),
         "every": pace_of_polling(scope),
@@ -152,7 +164,7 @@ def tabs(filters: dict, scope: Scope, decided: int) -> tuple[Tab, ...]:
         Tab(
             name,
             label,
-            count=decided if name == "decided" else scope.tab(name),
+            count=decided if name == "decided" else scope.rows(name),
             is_current=name == filters["tab"],
             query=query_of({**kept, "tab": name}),
         )
@@ -426,6 +438,25 @@ def cards_of(found: dict[str, list[Line]]) -> list[Line]:
     """What is being made, oldest first, then the latest of what went wrong."""
     troubled = sorted(found.get("troubled", ()), key=attrgetter("at"), reverse=True)
     return sorted(found.get("making", ()), key=attrgetter("at")) + troubled
+
+
+class Loose(NamedTuple):
+    """An operation that needs attention and has no post to say so: told as the trouble of a post is."""
+
+    operation: Operation
+    trouble: str
+    face: dict
+
+
+def loose_of(member: Member, scope: Scope, filters: dict) -> list[Loose]:
+    """The newest of them, in front of the posts; filters that tell posts apart leave them out."""
+    is_shown = filters["tab"] == "attention" and not filters["after"]
+    if not (is_shown and scope.loose) or any(filters[name] for name in FILTERS if name != "persona"):
+        return []
+    found = Operation.objects.visible_to(member).loose()
+    if filters["persona"]:
+        found = found.filter(persona_id=filters["persona"])
+    return [Loose(one, *desk.trouble_of(one)) for one in found[:LOOSE_SHOWN]]
 
 
 def line_of(member: Member, scope: Scope) -> list:

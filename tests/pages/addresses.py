@@ -12,7 +12,6 @@ from reviewqueue.models import (
     Event,
     Hold,
     Member,
-    Operation,
     OutgoingPost,
     SavedView,
     SyncJob,
@@ -120,19 +119,8 @@ class Stage:
         UpstreamKey.objects.filter(workspace=workspace).update(trouble=words)
 
     def _refused(self, kind, **subjects):
-        Operation.objects.create(
-            workspace=self.workspace,
-            kind=kind,
-            lock_group=kind[:12],
-            target=uid(),
-            label=self.words,
-            by_label="Ana Ruiz",
-            token=uuid.uuid4(),
-            state="failed",
-            reason=self.words,
-            not_before=now(),
-            **subjects,
-        )
+        facts = {"target": uid(), "label": self.words, "reason": self.words, **subjects}
+        factories.make_loose(self.workspace, kind, **facts)
 
     def _source_without(self, file):
         post = factories.make_source_post(self.workspace, self.source, caption=self.words)
@@ -330,6 +318,7 @@ TABLE = {
     "operation-check": button("look", status=409, ids=OPERATION),  # it is known where that one stands
     "operation-resolution": button("operation.resolve", status=422, ids=OPERATION),
     "operation-repetition": button("regenerate", status=409, ids=OPERATION),
+    "operation-dismissal": button("regenerate", status=409, ids=OPERATION),
     "live-operation": page(status=302, ids=OPERATION),
     "billing": page("billing.view"),
     "billing-csv": page("billing.view"),

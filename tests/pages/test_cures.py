@@ -8,7 +8,7 @@ import pytest
 from reviewqueue.clock import now
 from reviewqueue.models import Delivery, MediaFile, OutgoingPost, Watch
 from reviewqueue.services import desk, reviewing
-from tests.factories import make_operation, make_persona, make_post, uid
+from tests.factories import make_loose, make_operation, make_persona, make_post, uid
 
 
 @pytest.fixture
@@ -133,6 +133,130 @@ def test_what_a_role_may_not_do_is_hidden_or_says_whom_to_ask(persona, vera, row
     post = make_post(persona, item_statuses=["completed", "failed"])
     assert 'class="can-spend"' in row(post, member=vera)
     assert "Retrying takes an editor" in row(post, member=vera)
+
+
+# ---- what did not happen ---------------------------------------------------------------------------
+
+
+def test_what_did_not_happen_to_a_post_says_so_and_is_sent_again_or_let_be(ana, ben, persona, row, signed_in):
+    post = make_post(persona, items=2)
+    item = post.items.get(position=1)
+    facts = {"item": item, "lock_group": "item", "target": item.upstream_id, "state": "failed"}
+    operation = make_operation(post, "regenerate_item", reason="Refused", estimated_cents=32, **facts)
+    told = row(post)
+    assert "Not done: Regenerate 2A" in told
+    assert "Refused" in told
+    assert f'can-spend" form="desk" formaction="/operations/{operation.pk}/repetition/"' in told
+    assert "$0.32" in told
+    assert f'formaction="/operations/{operation.pk}/dismissal/"' in told
+    assert f'formaction="/review/{post.pk}/approval/"' in told  # it can be decided all the same
+    assert "Not done: Regenerate 2A." in signed_in(ana).get(f"/review/{post.pk}/").content.decode()
+    assert "Not done: Regenerate 2A." in signed_in(ana).get(f"/library/{post.pk}/").content.decode()
+    dismissal = f"/operations/{operation.pk}/dismissal/"
+    assert signed_in(ben).post(dismissal).status_code == 403
+    here = {"HX-Request": "true", "HX-Current-URL": "http://testserver/?tab=attention"}
+    answer = signed_in(ana).post(dismissal, headers=here)
+    assert answer["HX-Trigger"] == "loupe:look"
+    assert "Left as it is" in answer.content.decode()
+    post.refresh_from_db()
+    assert post.desk == "ready"
+
+
+def test_sent_again_from_its_row_the_row_stays_where_one_is(ana, persona, signed_in):
+    post = make_post(persona, items=2)
+    item = post.items.get(position=1)
+    facts = {"item": item, "lock_group": "item", "target": item.upstream_id, "state": "absent"}
+    operation = make_operation(post, "reject_item", reason="Not seen", **facts)
+    here = {"HX-Request": "true", "HX-Current-URL": "http://testserver/?tab=attention"}
+    browser = signed_in(ana)
+    answer = browser.post(
+        f"/operations/{operation.pk}/repetition/", {"token": str(uuid.uuid4())}, headers=here
+    )
+    assert "HX-Redirect" not in answer.headers
+    assert "Item rejected, held." in answer.content.decode()
+    assert operation.retries.get().state == "queued"
+    post.refresh_from_db()
+    assert post.desk == "ready"
+
+
+def test_what_was_never_made_is_let_be_and_gone_from_the_page(ana, persona, signed_in):
+    post = make_post(persona, items=0, status="pending", upstream_id="")
+    operation = make_operation(post, "generate", state="failed", reason="Refused")
+    here = {"HX-Request": "true", "HX-Current-URL": "http://testserver/?tab=attention"}
+    browser, dismissal = signed_in(ana), f"/operations/{operation.pk}/dismissal/"
+    assert dismissal in browser.get("/?tab=attention").content.decode()
+    assert browser.post(dismissal, headers=here)["HX-Redirect"] == "/?tab=attention"
+    assert f'id="f-{post.pk}"' not in browser.get("/?tab=attention").content.decode()
+
+
+def test_a_decision_that_was_not_sent_can_be_let_be(persona, row):
+    post = make_post(persona)
+    operation = make_operation(post, "approve", state="failed", reason="Refused")
+    assert f'can-decide" form="desk" formaction="/operations/{operation.pk}/dismissal/"' in row(post)
+
+
+def test_what_has_no_post_has_a_row_of_its_own(ana, vera, persona, workspace, signed_in):
+    make_post(persona)
+    sync = make_loose(ana.workspace, "sync", persona=persona, reason="Too soon", estimated_cents=27)
+    reload = make_loose(ana.workspace, "set_reload", reason="Amount", params={})
+    lost = make_loose(ana.workspace, "create_persona", state="unknown", target="Nora")
+    paid = make_loose(ana.workspace, "top_up", reason="No such amount")
+    waits = make_loose(
+        workspace, "add_source", persona=persona, state="blocked", blocked_by="balance", reason="No balance"
+    )
+    browser = signed_in(ana)
+    page = browser.get("/?tab=attention").content.decode()
+    assert "Needs attention <span>5</span>" in page
+    assert "Nothing needs attention" not in page
+    rows = {one.pk: page.split(f'id="o-{one.pk}"')[1].split("</li>")[0] for one in (sync, lost, paid, waits)}
+    assert "Not done: Sync" in rows[sync.pk]
+    assert "Too soon" in rows[sync.pk]
+    assert "$0.27" in rows[sync.pk]
+    assert f'formaction="/operations/{sync.pk}/repetition/"' in rows[sync.pk]
+    assert f'can-run" form="desk" formaction="/operations/{reload.pk}/repetition/"' in page
+    assert "Sent, no answer" in rows[lost.pk]
+    assert f'href="/operations/{lost.pk}/#resolve"' in rows[lost.pk]
+    assert "/repetition/" not in rows[paid.pk]
+    assert 'href="/billing/">Top up' in rows[paid.pk]
+    assert f'formaction="/operations/{waits.pk}/release/"' in rows[waits.pk]
+    of_persona = browser.get(f"/?tab=attention&persona={persona.pk}").content.decode()
+    assert "Needs attention <span>2</span>" in of_persona
+    assert f'id="o-{reload.pk}"' not in of_persona
+    assert 'id="o-' not in browser.get("/?tab=attention&type=video").content.decode()
+    assert 'id="o-' not in browser.get("/").content.decode()
+    assert "Needs attention <span>5</span>" in browser.get("/").content.decode()
+    polled = browser.get("/live/queue/?v=0&t=1&tab=attention", headers={"HX-Request": "true"})
+    assert polled.content.decode().count('id="o-') == 5
+
+
+def test_of_another_workspace_nothing_is_told(ana, otto, signed_in):
+    make_loose(ana.workspace)
+    page = signed_in(otto).get("/?tab=attention").content.decode()
+    assert "Needs attention <span>0</span>" in page
+    assert 'id="o-' not in page
+
+
+def test_as_many_queries_for_many_without_a_post(ana, persona, signed_in, django_assert_max_num_queries):
+    browser = signed_in(ana)
+    make_loose(ana.workspace, persona=persona)
+    browser.get("/?tab=attention")
+    with django_assert_max_num_queries(6):
+        browser.get("/?tab=attention")
+    for number in range(20):
+        make_loose(ana.workspace, target=str(number), persona=persona)
+    with django_assert_max_num_queries(6):
+        browser.get("/?tab=attention")
+
+
+def test_the_operations_page_offers_it_to_whoever_may(ana, ben, edda, post, signed_in):
+    decided = make_operation(post, "approve", state="failed", reason="no")
+    page = signed_in(ben).get(f"/operations/{decided.pk}/").content.decode()
+    assert "Let it be" in page
+    assert "Send again" not in page
+    admins = make_loose(ana.workspace, "set_reload", params={})
+    page = signed_in(edda).get(f"/operations/{admins.pk}/").content.decode()
+    assert "Sending it again takes an admin" in page
+    assert "Let it be" not in page
 
 
 # ---- held and decided ----------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def event_of(operation: Operation) -> str:
 
 
 def test_something_else_typed_on_the_same_page_is_asked_for_too(ana, persona):
-    facts = {"by": ana, "token": token(), "what": "the settings"}
+    facts = {"by": ana, "token": token()}
     first = personas.update(persona, **facts, name="Ines C.")
     Operation.objects.update(state="succeeded")
     second = personas.update(persona, **facts, writing_style="Dry.")  # after going back in the browser
@@ -97,7 +97,7 @@ def test_a_refused_persona_is_told_for_an_hour(ines):
 )
 def test_what_is_changed_is_changed_at_the_service_and_here(ines, what, values):
     persona = ines.persona()
-    operation = personas.update(persona, by=ines.member("editor"), token=token(), what=what, **values)
+    operation = personas.update(persona, by=ines.member("editor"), token=token(), **values)
     assert personas.wishes(persona) == [operation]
     assert sent(ines, operation).state == "succeeded"
     assert len(ines.effects("change_persona")) == 1
@@ -109,16 +109,16 @@ def test_what_is_changed_is_changed_at_the_service_and_here(ines, what, values):
 
 def test_two_changes_of_one_persona_go_one_after_the_other(ines):
     persona = ines.persona()
-    first = personas.update(persona, by=ines.ana, token=token(), what="the name", name="One")
+    first = personas.update(persona, by=ines.ana, token=token(), name="One")
     with nothing_written(ines.workspace), pytest.raises(AlreadyOpen, match="Persona changed by Ana Ruiz"):
-        personas.update(persona, by=ines.ana, token=token(), what="the name", name="Two")
+        personas.update(persona, by=ines.ana, token=token(), name="Two")
     ines.send(first)
-    personas.update(persona, by=ines.ana, token=token(), what="the name", name="Two")
+    personas.update(persona, by=ines.ana, token=token(), name="Two")
 
 
 def test_a_change_whose_answer_was_lost_is_made_again_with_the_same_value(ines):
     persona = ines.persona()
-    operation = personas.update(persona, by=ines.ana, token=token(), what="the name", name="One")
+    operation = personas.update(persona, by=ines.ana, token=token(), name="One")
     ines.sandbox.misbehave("drop_after", match="PATCH /api/v1/personas/{id}")
     assert ines.send(operation).state == "queued"
     assert ines.send(operation).state == "succeeded"
@@ -130,7 +130,7 @@ def test_a_change_whose_answer_was_lost_is_made_again_with_the_same_value(ines):
 def test_a_new_name_stands_on_every_open_post(world):
     world.mirror("Oat & Ember")
     post = world.ready()
-    operation = personas.update(post.persona, by=world.ana, token=token(), what="the name", name="Oat")
+    operation = personas.update(post.persona, by=world.ana, token=token(), name="Oat")
     world.send(operation)
     post.refresh_from_db()
     assert post.face["persona"] == "Oat"

@@ -57,6 +57,7 @@ class Desk:
         )
         self.lost = self.ended("unknown", sent_at=now())
         self.refused = self.ended("failed", reason="no")
+        self.unpaid = factories.make_loose(workspace, "set_reload")
         self.stuck = factories.make_post(
             self.persona, status="generating", asked_at=now() - timedelta(hours=1)
         )
@@ -163,13 +164,18 @@ COMMANDS = {
         lambda d, by: resolving.tell(d.lost, happened=False, note="Not there", by=by),
     ),
     "resolving.send_again": ("editor", asked(lambda d, facts: resolving.send_again(d.refused, **facts))),
+    "resolving.let_be": ("editor", lambda d, by: resolving.let_be(d.refused, by=by)),
+    "resolving.let_be, what only an admin may ask for": (
+        "admin",
+        lambda d, by: resolving.let_be(d.unpaid, by=by),
+    ),
     "personas.create": (
         "editor",
         asked(lambda d, facts: personas.create(name="Nora", writing_style="", **facts)),
     ),
     "personas.update": (
         "editor",
-        asked(lambda d, facts: personas.update(d.persona, what="the name", name="Nora", **facts)),
+        asked(lambda d, facts: personas.update(d.persona, name="Nora", **facts)),
     ),
     "personas.add_source": (
         "editor",
