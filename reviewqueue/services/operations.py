@@ -93,12 +93,11 @@ def queue(
     fingerprint: str = "",
     params: dict | None = None,
     batch: uuid.UUID | None = None,
-    retry_of: Operation | None = None,
     **subjects,
 ) -> tuple[Operation, bool]:
     """Write one operation in the caller's transaction. Returns (operation, made).
 
-    What came to nothing before needs nobody's word any more. A second press of the
+    What came to nothing before is linked to it, and needs nobody's word any more. A second press of the
     same button (same `token`, `kind`, `target` and `params`) gives back the first one.
     Raises AlreadyOpen if another operation of the same group on the same target is still open.
     `subjects`: persona, source, source_post, post, item.
@@ -132,7 +131,7 @@ def queue(
                 fingerprint=fingerprint,
                 params=params,
                 batch=batch,
-                retry_of=retry_of,
+                retry_of=next(iter(in_vain), None),
                 **subjects,
             )
     except IntegrityError:

@@ -193,6 +193,12 @@ def can_send_again(operation: Operation) -> bool:
     )
 
 
+def can_decide_anew(operation: Operation) -> bool:
+    """A decision that did not happen is taken anew, on what is there by now; the new one is linked to it."""
+    post = operation.post
+    return operation.not_done and operation.kind in desk.DECIDING and not (post is None or post.deleted_at)
+
+
 @transaction.atomic
 def send_again(operation: Operation, *, by: Member, token: uuid.UUID) -> Operation:
     """The same wish as a new operation, at today's price. Raises what the first click could raise."""
@@ -302,7 +308,7 @@ def _current_item(operation):
 
 
 # Not here: a decision on a whole post, which is taken anew on what is there then; and the service's own pages
-# (payment, account), which are opened where somebody waits for them.
+# (payment, account), which are opened where somebody waits for them. See ADR 1.
 AGAIN = {
     "generate": Again(
         lambda operation: operation.source_post and _living("persona")(operation), _generate_again

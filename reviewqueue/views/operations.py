@@ -55,6 +55,7 @@ def everything(operation: Operation, member: Member) -> dict:
         "can_release": resolving.can_release(operation),
         "can_withdraw": resolving.can_withdraw(operation),
         "can_send_again": resolving.can_send_again(operation),
+        "can_decide_anew": resolving.can_decide_anew(operation),
         "may_ask": member.may(grant),
         "whom": {"reviewer": "a reviewer", "editor": "an editor", "admin": "an admin"}[least_role(grant)],
         "next_look": resolving.next_look(operation),

@@ -251,6 +251,7 @@ def test_as_many_queries_for_many_without_a_post(ana, persona, signed_in, django
 def test_the_operations_page_offers_it_to_whoever_may(ana, ben, edda, post, signed_in):
     decided = make_operation(post, "approve", state="failed", reason="no")
     page = signed_in(ben).get(f"/operations/{decided.pk}/").content.decode()
+    assert f'href="/review/{post.pk}/">Decide again' in page
     assert "Let it be" in page
     assert "Send again" not in page
     admins = make_loose(ana.workspace, "set_reload", params={})

@@ -98,6 +98,31 @@ def test_a_decision_that_was_not_sent_can_be_let_be(ana, post, kind):
     check_counts(ana.workspace)
 
 
+@pytest.mark.parametrize("kind", desk.DECIDING)
+def test_a_decision_is_taken_anew_and_linked_to_the_one_that_did_not_happen(oat, kind):
+    operation = in_vain(oat, kind)
+    assert not resolving.can_send_again(operation)
+    assert resolving.can_decide_anew(operation)
+    post = fresh(operation.post)
+    verb = next(verb for verb in reviewing.VERBS.values() if verb.kind == kind)
+    again = reviewing.decide(post, verb, by=oat.ana, fingerprint=post.fingerprint, token=token()).operation
+    assert again.retry_of == operation
+    assert where(post)[0] == "held"
+    assert oat.send(again).state == "succeeded", again.reason
+    assert len(oat.effects(kind)) == 1
+    assert not resolving.can_decide_anew(fresh_operation(operation))
+    unrelated = reviewing.reject(
+        other := oat.ready(), by=oat.ana, fingerprint=other.fingerprint, token=token()
+    )
+    assert unrelated.operation.retry_of is None
+
+
+def test_what_may_have_happened_is_linked_to_nothing(oat):
+    operation = lost(oat, "sync", "drop_before")
+    Operation.objects.filter(pk=operation.pk).update(state="succeeded")
+    assert ASK["sync"](oat).retry_of is None
+
+
 def test_a_post_that_was_never_made_leaves_the_desk_with_it(oat):
     operation = in_vain(oat, "generate")
     assert where(operation.post) == ("attention", "not_made")
@@ -243,7 +268,7 @@ def test_another_field_of_a_persona_is_another_wish(ana, persona):
     assert style.retry_of is None
     Operation.objects.filter(pk=style.pk).update(state="succeeded")
     name = personas.update(persona, by=ana, token=token(), name="Nora V.")
-    assert name.retry_of is None
+    assert name.retry_of == first
     assert loose(ana.workspace) == 0
     first.refresh_from_db()
     assert not first.not_done

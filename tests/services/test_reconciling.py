@@ -680,7 +680,7 @@ def test_what_did_not_happen_can_be_sent_again_once(oat, kind):
 
 
 def test_what_is_not_known_or_was_decided_is_not_sent_again_from_here(oat):
-    """A decision is taken anew, on what is there then."""
+    """A decision is taken anew, on what is there then, and that one is linked (test_not_done)."""
     unknown = lost(oat, "generate", "drop_before")
     assert not resolving.can_send_again(unknown)
     with nothing_written(oat.workspace), pytest.raises(NotAllowed):
