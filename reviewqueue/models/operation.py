@@ -175,6 +175,13 @@ class Operation(Row):
         return self.state in OPEN_OPERATION
 
     @property
+    def waits_for_word(self) -> bool:
+        """Blocked until a person says that it may go on; after a restore once it was looked for."""
+        if self.state != "blocked" or self.blocked_by == "restore":
+            return self.state == "blocked" and self.look_at is None
+        return self.blocked_by in ("balance", "late")
+
+    @property
     def needs_attention(self) -> bool:
         return self.not_done or self.state in NEEDING_ATTENTION
 

@@ -476,7 +476,7 @@ def cure(about: Operation) -> dict:
     """What the row of an operation in trouble offers: let go on, decide again, send again at its price."""
     price = {"again": money.dollars(about.estimated_cents)} if about.estimated_cents else {}
     if about.state == "blocked":
-        return {"waits_for": about.blocked_by, **price}
+        return {"waits_for": about.blocked_by, "may_go_on": about.waits_for_word, **price}
     if about.state not in ("failed", "absent"):
         return {}
     return {"tried": about.kind, **price}

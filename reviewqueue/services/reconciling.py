@@ -13,7 +13,7 @@ from reviewqueue.clock import age, now, pace, wait
 from reviewqueue.models import Operation, OutgoingPost, Workspace
 from reviewqueue.rules.cadence import LOOKS_APART, SETTLING, SETTLING_ACCEPTED, UNKNOWN_LOOKS
 from reviewqueue.rules.states import IN_COMPOSE
-from reviewqueue.services import operations, scopes, watches, wire
+from reviewqueue.services import desk, operations, scopes, watches, wire
 from reviewqueue.services.evidence import (
     CLOCKS,
     EARLIER,
@@ -115,7 +115,10 @@ def conclude(operation: Operation, seen: Found | NotThere | Unclear, eyes: Eyes)
         looks=operation.looks + 1,
         look_at=None if is_ruled_out else next_look(operation),
     )
-    scopes.bump(operation.workspace_id, operation.persona_id)
+    if operation.state == "blocked" and operation.post_id:
+        desk.refresh(operation.post_id, touched=True)  # its row says whether it may go on
+    else:
+        scopes.bump(operation.workspace_id, operation.persona_id)
 
 
 def is_absent(operation: Operation) -> bool:

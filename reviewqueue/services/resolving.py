@@ -81,8 +81,7 @@ def can_withdraw(operation: Operation) -> bool:
 
 def can_release(operation: Operation) -> bool:
     """After a restore only once it was looked for: it may have been done in the time that was lost."""
-    waits_for = operation.blocked_by if operation.state == "blocked" else ""
-    return waits_for in ("balance", "late") or (waits_for == "restore" and operation.look_at is None)
+    return operation.waits_for_word
 
 
 # ---- not known -----------------------------------------------------------------------------------

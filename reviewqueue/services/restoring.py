@@ -18,7 +18,7 @@ from django.db.models import F
 from reviewqueue.clock import now
 from reviewqueue.models import Instance, MediaItem, Operation, SignInLink, Watch, Workspace
 from reviewqueue.models.base import held
-from reviewqueue.services import gate, media, operations, watches
+from reviewqueue.services import desk, gate, media, operations, watches
 from reviewqueue.services.operations import Blocked
 from reviewqueue.upstream import errors
 
@@ -49,6 +49,8 @@ def after_restore() -> dict[str, int]:
             looks=0,
             missed_at=None,
         )
+        if operation.post_id:
+            desk.refresh(operation.post_id, touched=True)  # its row says whether it may go on
     counts["signed_out"] = Session.objects.count()
     Session.objects.all().delete()
     SignInLink.objects.all().delete()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from reviewqueue.clock import now
-from reviewqueue.models import Delivery, MediaFile, OutgoingPost, Watch
+from reviewqueue.models import Delivery, MediaFile, Operation, OutgoingPost, Watch
 from reviewqueue.services import desk, reviewing
 from tests.factories import make_loose, make_operation, make_persona, make_post, uid
 
@@ -42,6 +42,21 @@ def test_what_waits_for_money_is_let_go_on_or_topped_up(persona, row):
     assert f'formaction="/operations/{operation.pk}/release/"' in row(post)
     assert "$0.32" in row(post)
     assert 'class="can-run" href="/billing/"' in row(post)
+
+
+@pytest.mark.parametrize("cause", ["late", "restore"])
+def test_what_waits_for_a_word_is_let_go_on(cause, persona, workspace, row, signed_in, ana):
+    post = make_post(persona)
+    facts = {"state": "blocked", "blocked_by": cause, "reason": "Because"}
+    operation = make_operation(post, "approve", by=ana, **facts)
+    release = f'formaction="/operations/{operation.pk}/release/"'
+    assert release in row(post)
+    assert (f'formaction="/operations/{operation.pk}/withdrawal/"' in row(post)) == (cause != "restore")
+    make_loose(workspace, persona=persona, **facts)
+    assert signed_in(ana).get("/?tab=attention").content.decode().count("/release/") == 2
+    Operation.objects.update(look_at=now())  # after a restore it is looked for first
+    desk.refresh(post.pk, touched=True)
+    assert (release in row(post)) == (cause != "restore")
 
 
 def test_what_waits_for_a_key_leads_there(persona, row):

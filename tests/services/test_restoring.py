@@ -51,6 +51,9 @@ def test_what_was_done_in_the_lost_time_is_found_and_not_sent_again(oat, later, 
     assert oat.send(operation).state == "blocked"
     with pytest.raises(NotAllowed):
         resolving.release(operation, by=oat.ana)
+    if operation.post_id:
+        operation.post.refresh_from_db()
+        assert not operation.post.face["may_go_on"]
     later(20)
     look(oat)
     operation.refresh_from_db()
@@ -90,6 +93,9 @@ def test_what_was_not_done_waits_for_a_person_and_is_sent_once(oat, later, kind)
     assert operation.state == "blocked"
     assert "it may go on" in operation.reason
     assert oat.effects(kind) == []
+    if operation.post_id:
+        operation.post.refresh_from_db()
+        assert operation.post.face["may_go_on"]  # its row offers it
     resolving.release(operation, by=oat.ana)
     assert oat.send(operation).state == "succeeded", operation.reason
     assert len(oat.effects(kind)) == 1
