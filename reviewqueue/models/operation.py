@@ -179,7 +179,7 @@ class Operation(Row):
         """Blocked until a person says that it may go on; after a restore once it was looked for."""
         if self.state != "blocked" or self.blocked_by == "restore":
             return self.state == "blocked" and self.look_at is None
-        return self.blocked_by in ("balance", "late")
+        return self.blocked_by in ("balance", "late", "role")
 
     @property
     def needs_attention(self) -> bool:

@@ -23,22 +23,26 @@ from reviewqueue.services import (
     syncing,
     watches,
 )
-from reviewqueue.services.access import require
+from reviewqueue.services.access import may, require
 from reviewqueue.services.kinds import KINDS
 
 MAKING = ("generate", "clone")  # what would have made a new post
 NOTE_AT_MOST = 300
+ROLE_BACK = "Once an admin gives the role back it can go on; or withdraw it and ask for it yourself."
 NEWER = "A newer release of Loupe has it in hand. This one leaves it alone."
 KNOWN_BY_NOW = "It is known by now what became of it. Nothing was changed."
 
 
 @transaction.atomic
 def release(operation: Operation, *, by: Member) -> None:
-    """Let an operation go on that waits for a person's word: no balance, missed while down, restored backup.
+    """Let an operation go on that waits for a person's word: no balance, missed while down, restored backup,
+    a role that was lost and given back (which is asked again when it is sent).
 
     Raises NotPermitted, NotAllowed if it waits for something else (a key or the service frees it by itself).
     """
     require(by, "operation.resolve")
+    if is_role_lost(operation):
+        raise NotAllowed(f"{operation.by_label} may still not do this. {ROLE_BACK} Nothing was changed.")
     if not can_release(operation) or not operations.release([operation], by_label=by.user.name):
         raise NotAllowed("It does not wait for anybody’s word. Nothing was changed.")
     events.record(
@@ -81,7 +85,14 @@ def can_withdraw(operation: Operation) -> bool:
 
 def can_release(operation: Operation) -> bool:
     """After a restore only once it was looked for: it may have been done in the time that was lost."""
-    return operation.waits_for_word
+    return operation.waits_for_word and not is_role_lost(operation)
+
+
+def is_role_lost(operation: Operation) -> bool:
+    """Whoever asked for it may still not do so. Nobody stands in for them: it is their decision that is on
+    record, and the workspace's policy was asked about them."""
+    may_ask = operation.by is not None and may(operation.by, KINDS[operation.kind].grant)
+    return operation.state == "blocked" and operation.blocked_by == "role" and not may_ask
 
 
 # ---- not known -----------------------------------------------------------------------------------
@@ -379,7 +390,8 @@ def _queued(operation: Operation) -> str:
 
 def _blocked(operation: Operation) -> str:
     if operation.blocked_by != "restore":
-        return f"{_full(operation.reason)} It is kept and has not been sent."
+        cure = f" {ROLE_BACK}" if is_role_lost(operation) else ""
+        return f"{_full(operation.reason)} It is kept and has not been sent.{cure}"
     is_looked_for = operation.look_at is not None
     return f"{_full(operation.reason)}{' It is being looked for.' if is_looked_for else ''}"
 

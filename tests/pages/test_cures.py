@@ -44,7 +44,7 @@ def test_what_waits_for_money_is_let_go_on_or_topped_up(persona, row):
     assert 'class="can-run" href="/billing/"' in row(post)
 
 
-@pytest.mark.parametrize("cause", ["late", "restore"])
+@pytest.mark.parametrize("cause", ["late", "role", "restore"])
 def test_what_waits_for_a_word_is_let_go_on(cause, persona, workspace, row, signed_in, ana):
     post = make_post(persona)
     facts = {"state": "blocked", "blocked_by": cause, "reason": "Because"}

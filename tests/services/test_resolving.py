@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reviewqueue.clock import now
-from reviewqueue.models import Decision, GeneratedPost, Operation
+from reviewqueue.models import Decision, GeneratedPost, Member, Operation
 from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import holds, operations, reconciling, resolving, reviewing
 from reviewqueue.services.access import NotPermitted
@@ -30,9 +30,44 @@ def test_what_waited_for_the_balance_goes_on_at_a_persons_word(edda, ana, post):
     assert (event.by, event.sentence) == (edda, f"Let go on: Approved: {operation.label}")
 
 
-@pytest.mark.parametrize("cause", ["key", "role"])
-def test_what_waits_for_something_else_does_not(ana, post, cause):
-    operation = blocked(post, ana, cause)
+def test_a_lost_role_is_put_right_once_it_is_given_back(oat):
+    operation = oat.approve(oat.ready(), by=oat.ben).operation
+    give(oat.ben, "viewer")
+    assert (oat.send(operation).state, operation.blocked_by) == ("blocked", "role")
+    with nothing_written(oat.workspace), pytest.raises(NotAllowed, match="Ben Adler may still not do this"):
+        resolving.release(operation, by=oat.ana)  # nor does whoever lets it go on stand in for him
+    assert "Once an admin gives the role back" in resolving.known(operation)
+    give(oat.ben, "reviewer")
+    operation = Operation.objects.get(pk=operation.pk)
+    assert "gives the role back" not in resolving.known(operation)
+    with nothing_written(oat.workspace), pytest.raises(NotPermitted):
+        resolving.release(operation, by=oat.ben)
+    resolving.release(operation, by=oat.ana)
+    give(oat.ben, "viewer")
+    assert oat.send(operation).state == "blocked"  # asked again before it is sent
+    give(oat.ben, "reviewer")
+    resolving.release(Operation.objects.get(pk=operation.pk), by=oat.ana)
+    assert oat.send(operation).state == "succeeded", operation.reason
+    assert (operation.by, len(oat.effects("approve"))) == (oat.ben, 1)
+
+
+def test_nobody_stands_in_for_somebody_who_left(oat):
+    operation = oat.approve(oat.ready(), by=oat.ben).operation
+    Member.objects.filter(pk=oat.ben.pk).update(is_active=False)
+    assert oat.send(operation).blocked_by == "role"
+    with pytest.raises(NotAllowed):
+        resolving.release(operation, by=oat.ana)
+    resolving.withdraw(operation, by=oat.ana)
+    fresh = GeneratedPost.objects.get(pk=operation.post_id)
+    assert oat.send(oat.approve(fresh).operation).state == "succeeded"
+
+
+def give(member, role) -> None:
+    Member.objects.filter(pk=member.pk).update(role=role)
+
+
+def test_what_waits_for_something_else_does_not(ana, post):
+    operation = blocked(post, ana, "key")
     assert not resolving.can_release(operation)
     with nothing_written(ana.workspace), pytest.raises(NotAllowed, match="does not wait for anybody"):
         resolving.release(operation, by=ana)
