@@ -205,6 +205,7 @@ def what_changed(post: GeneratedPost, since: int | None) -> str:
 
 
 def ago(at) -> str:
+    """For whoever asks: the time of day is that of their zone."""
     seconds = int((now() - at).total_seconds())
     if seconds < 60:
         return "just now"

@@ -148,6 +148,23 @@ def test_when_the_first_decided_is_told_in_the_time_of_who_asks(ana, ben, post, 
     assert told in signed_in(ana).post(f"/review/{post.pk}/rejection/", form(post)).content.decode()
 
 
+def test_times_are_those_of_whoever_reads(ana, ben, post, signed_in):
+    """Some hours old a decision is told with its time of day."""
+    signed_in(ben).post(f"/review/{post.pk}/approval/", form(post))
+    at = now() - timedelta(hours=3)
+    Decision.objects.update(at=at)
+    User.objects.filter(pk=ana.user_id).update(time_zone="Asia/Tokyo")
+    browser, there = signed_in(ana), at.astimezone(ZoneInfo("Asia/Tokyo"))
+    told = f"Ben Adler approved this at {there:%H:%M}."
+    assert told in browser.get(f"/review/{post.pk}/").content.decode()
+    answer = browser.post(f"/review/{post.pk}/rejection/", form(post))
+    assert f"{told} Your reject was not sent." in answer.content.decode()
+    operation = Operation.objects.get()
+    Operation.objects.update(state="blocked", blocked_by="late", not_before=at)
+    text = browser.get(f"/operations/{operation.pk}/").content.decode()
+    assert f"<dt>Not before</dt><dd>{there:%-d %b %Y %H:%M:%S}</dd>" in text
+
+
 def test_the_same_form_twice_is_one_operation(ana, post, signed_in):
     browser, sent = signed_in(ana), form(post)
     for _ in range(3):

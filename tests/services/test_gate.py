@@ -297,7 +297,7 @@ def test_what_fell_due_while_loupe_was_down_waits_for_a_persons_word(service, po
     asked = len(service.asked)
     operation = send(operation, late=timedelta(minutes=16))
     assert (operation.state, operation.blocked_by) == ("blocked", "late")
-    assert operation.reason.endswith("and was not sent in time.")
+    assert operation.reason == "It was 16 min late when it could be sent, so it was not sent."
     assert len(service.asked) == asked
     post.refresh_from_db()
     assert (post.desk, post.trouble) == ("attention", "blocked")
