@@ -155,22 +155,23 @@ class Command(BaseCommand):
 
     def check_life(self) -> None:
         """A child that lives but does nothing is killed; `mind` starts it again."""
+        signs = dict.fromkeys(("worker", "poller"), 0.0)  # never, as far as anybody knows
         try:
-            beats = dict(Heartbeat.objects.values_list("name", "at"))
+            beats = Heartbeat.objects.filter(name__in=signs).values_list("name", "at")
+            signs |= {name: at.timestamp() for name, at in beats}
         except Exception as error:
             self.say(f"    up | the database did not answer: {error}")
-            beats = {}
+            signs.clear()
         finally:
             connection.close()
-        signs = {name: at.timestamp() for name, at in beats.items()}
         if answers(self.bind):
             self.answered_at = time.time()
         signs["web"] = self.answered_at
         for child in self.children:
-            seen, age = signs.get(child.name), time.monotonic() - child.started_at
-            if seen is None or not child.is_alive or age < max(HUNG_SECONDS, STARTING_SECONDS):
+            age = time.monotonic() - child.started_at
+            if child.name not in signs or not child.is_alive or age < max(HUNG_SECONDS, STARTING_SECONDS):
                 continue
-            silent = time.time() - seen
+            silent = min(age, time.time() - signs[child.name])
             if silent > HUNG_SECONDS:
                 self.say(f"{child.name:>6} | silent for {silent:.0f} s; killing it")
                 child.kill()
