@@ -261,7 +261,8 @@ def strip_of(member, post: GeneratedPost, filters: dict) -> dict:
 
 @require_safe
 def live_post(request, post_id: UUID):
-    """The parts of the post that moved since the version on the screen; 204 if none did."""
+    """The parts of the post that moved since the version on the screen, and the banners if the desk did; 204
+    if nothing moved."""
     member = request.member
     visible = GeneratedPost.objects.visible_to(member)
     ours = GeneratedPost.objects.filter(workspace_id=member.workspace_id)
@@ -280,10 +281,11 @@ def live_post(request, post_id: UUID):
             error = Stale(reviewing.what_changed(fresh, since))
             return in_place(request, fresh, error, since=since, status=200)
         return moved(request, fresh, since, company=company)
-    if has_company:
-        return fragments.answer(
-            request, f"/review/{post.pk}/", "reviewqueue/review.html#presence", context={"company": company}
-        )
+    has_desk_moved = request.GET.get("d", "") not in ("", str(member.desk_version))
+    if has_company or has_desk_moved:
+        parts = ["reviewqueue/review.html#presence", *["shell.html#banners"] * has_desk_moved]
+        context = {"company": company, "in_focus": True}
+        return fragments.answer(request, f"/review/{post.pk}/", *parts, context=context)
     return fragments.unchanged()
 
 

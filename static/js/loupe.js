@@ -452,6 +452,25 @@ function takePlaces() {
 }
 takePlaces();
 
+// ---- no balance: whatever costs something is off, also in rows that are kept rendered ---------------
+const PRICED = ":is(button, a):has(.cost)";
+function price() {
+  const why = $("[data-broke] > span")?.textContent;
+  for (const control of why ? $$(`${PRICED}:not([aria-disabled=true])`) : $$("[data-off]")) {
+    control.toggleAttribute("data-off", Boolean(why));
+    for (const [name, value] of Object.entries({ "aria-disabled": "true", "data-why": why, title: why })) {
+      if (why) control.setAttribute(name, value); else control.removeAttribute(name);
+    }
+  }
+}
+document.addEventListener("click", (event) => {
+  const off = event.target.closest("[data-off]");
+  if (!off) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  say(off.dataset.why);
+}, true);
+
 // ---- time: the server owns it, the page goes on counting -------------------------------------------
 const mmss = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 function ago(at, long) {
@@ -489,6 +508,7 @@ function tick() {
     time.textContent = left > 0 ? `in ${left} s` : "now";
   }
   countDown();
+  price();
   const tray = $("#tray"), inside = linger(tray);
   for (const hold of $$("[data-hold]")) {
     const sends = Number(hold.dataset.sends), left = Math.ceil(sends - now), place = $("[data-left]", hold);

@@ -280,6 +280,39 @@ def test_what_the_service_refuses_and_when_it_is_away(visit, levers, watch):
     levers(BACK)
 
 
+def test_without_balance_what_costs_is_off_and_deciding_goes_on(visit, levers, stock, watch):
+    row = stock.take(kind="image", accounts=lambda count: count)
+    visitor = visit("ana")
+    eyes = watch(visitor)
+    page = visitor.page
+
+    def is_broke():
+        levers(BACK + 'outside.set_balance(0); look("balance")')
+        return visitor.go("/?tab=attention").locator("[data-broke]").count()
+
+    until(is_broke, seconds=90, every=1)
+    priced = page.locator("button:visible:has(.cost), a:visible:has(.cost)")
+    for address in ("/?tab=attention", "/sources/", f"/library/{row['id']}/", f"/review/{row['id']}/"):
+        visitor.go(address)
+        expect(priced.and_(page.locator("[aria-disabled=true]")).first).to_be_visible()
+        expect(priced.and_(page.locator(":not([aria-disabled=true])"))).to_have_count(0)
+    eyes.look("no balance, in focus mode")
+    with visitor.without_reload():
+        regenerate = here(page).get_by_role("button", name=re.compile("Regenerate"))
+        expect(regenerate).to_have_css("border-style", "dashed")
+        page.keyboard.press("g")
+        expect(page.locator("#announce")).to_contain_text("Balance is $0.00. Generating is paused")
+        here(page).get_by_role("link", name="Regenerate all").click(force=True)
+        expect(page.locator("dialog[open], #tray .hold")).to_have_count(0)
+        page.keyboard.press("a")
+        expect(page.locator("#tray")).to_contain_text("Approved")
+        page.keyboard.press("u")
+        expect(here(page)).to_have_attribute("data-post", row["id"])
+        levers(BACK)
+        expect(regenerate).not_to_have_attribute("aria-disabled", "true")
+        expect(regenerate).not_to_have_attribute("title", re.compile("."))
+
+
 CLEAR = """
 for post in GeneratedPost.objects.filter(desk="ready").exclude(upstream_id=""):
     outside.decide(post.upstream_id, "rejected")

@@ -1,5 +1,6 @@
 """The service away, slow, or refusing: pages answer from the mirror, say how old it is and what to do."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from reviewqueue import gateway
 from reviewqueue.clock import now
-from reviewqueue.models import Operation, RateBudget, Scope, UpstreamKey, Watch
+from reviewqueue.models import Operation, RateBudget, Scope, UpstreamKey, Watch, Workspace
 from reviewqueue.rules import roles
 from reviewqueue.services import generating, personas, polling, scopes, syncing, watches
 from tests.pages.addresses import TABLE, Stage, people_of
@@ -133,6 +134,26 @@ def test_each_trouble_is_told_to_whoever_can_do_something(ana, ben, workspace, s
     assert "Top up</a>" in told(ana)
     workspace.members.filter(role="admin").update(role="editor")
     assert "Ask <bdi>an admin</bdi> to top up" in told(ben)
+
+
+def test_focus_mode_is_told_too(ana, post, workspace, signed_in):
+    browser = signed_in(ana)
+
+    def look_again(text):
+        seen = re.search(r'name="d" value="(\d+)"', text).group(1)
+        live = {"v": post.version, "d": seen}
+        return browser.get(f"/live/posts/{post.pk}/", live, headers={"HX-Request": "true"})
+
+    text = browser.get(f"/review/{post.pk}/").content.decode()
+    assert look_again(text).status_code == 204
+    for cents in (0, 500):
+        Workspace.objects.filter(pk=workspace.pk).update(balance_cents=cents)
+        scopes.bump(workspace.pk)
+        answer = look_again(text)
+        text = answer.content.decode()
+        assert ("Generating is paused" in text) == (cents == 0)
+        assert 'id="banners" hx-swap-oob' in text
+        assert look_again(text).status_code == 204
 
 
 def test_what_a_key_lacks_is_named_as_far_as_it_is_known(ana, ben, workspace, signed_in):
