@@ -119,6 +119,40 @@ def test_what_went_wrong_and_what_waits_for_an_account(visit, stock, watch):
     saw("ready", "no account", "discount", by=eyes)
 
 
+def test_what_did_not_happen_is_sent_again_or_let_be_where_it_stands(visit, levers, stock, watch):
+    eyes, post = watch(visit("ana")), stock.take(kind="image", accounts=lambda count: count)
+    levers(f"""
+from django.db import transaction
+from reviewqueue.services import operations, syncing
+with transaction.atomic():
+    item = GeneratedPost.objects.get(pk="{post["id"]}").items.current().first()
+    operations.refuse(generating.set_public(item, True, by=ana, token=uuid.uuid4()), "The service refused.")
+    persona = Persona.objects.get(name="Kilo North")
+    operations.refuse(syncing.start(persona, by=ana, token=uuid.uuid4()), "The service refused: too soon.")
+""")
+    page = eyes.visitor.go("/?tab=attention")
+    row, loose = frame(page, post), page.locator("#loose li")
+    expect(row).to_contain_text("Not done: Make public 1A")
+    expect(loose).to_contain_text("Not done: Sync")
+    eyes.look("not done")
+    page = eyes.visitor.go("/?tab=attention&view=list")
+    expect(row).to_contain_text("Not done: Make public 1A")
+    expect(row.get_by_role("button", name="Let it be")).to_be_visible()
+    page = eyes.visitor.go("/?tab=attention")
+    with eyes.visitor.without_reload():
+        loose.get_by_role("button", name="Let it be").click()
+        expect(loose).to_have_count(0)
+        row.hover()
+        expect(row.get_by_role("button", name="Approve")).to_be_visible()  # beside its cure, not over it
+        row.get_by_role("button", name="Send again").click()
+        expect(row).not_to_contain_text("Not done")
+        expect(page.locator("#tray")).to_contain_text("Made public")
+        page.locator("#tray").get_by_role("button", name="Undo").click()
+        expect(row).to_contain_text("Not done: Make public 1A")
+        row.get_by_role("button", name="Let it be").click()
+        expect(row).not_to_contain_text("Not done")
+
+
 def test_from_held_to_published_and_too_late_to_take_it_back(visit, levers, stock, watch):
     ana, late = visit("ana"), visit("ana")
     eyes, late_eyes = watch(ana), watch(late)
