@@ -52,8 +52,8 @@ class OperationQuerySet(models.QuerySet):
         return self.filter(state="queued", not_before__lte=now)
 
     def not_done(self):
-        """What did not happen and needs a person's word, the newest first."""
-        return self.filter(not_done=True).order_by("-created_at", "-id")
+        """What did not happen and needs a person's word. In no order: SQLite would walk all for it."""
+        return self.filter(not_done=True)
 
     def loose(self):
         """What needs attention and has no post that could say so, the newest first."""

@@ -12,6 +12,7 @@ import random
 import time
 import uuid
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.db import Error as DatabaseTrouble
 from django.db import IntegrityError, close_old_connections, transaction
@@ -151,7 +152,8 @@ def queue(
 def not_done(workspace_id, kind: str, target: str, params: dict) -> list[Operation]:
     """The same wish, come to nothing and not let be, the newest first. Of a persona each field is a wish."""
     rows = Operation.objects.not_done().filter(workspace_id=workspace_id, kind=kind, target=target)
-    return [one for one in rows if one.params.keys() == params.keys()]
+    same = [one for one in rows if one.params.keys() == params.keys()]
+    return sorted(same, key=attrgetter("created_at"), reverse=True)
 
 
 def needs_no_word(operation: Operation) -> bool:

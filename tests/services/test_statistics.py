@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from reviewqueue.models import GeneratedPost
+from reviewqueue.models import GeneratedPost, Operation
 from reviewqueue.services import statistics
 from reviewqueue.views import rows
 from tests import factories
@@ -51,6 +51,24 @@ def test_each_list_is_found_through_its_index(ana, post, signed_in, address, ind
     plan = listing(signed_in(ana), address.format(persona=post.persona_id))
     assert f"INDEX {index} " in plan, plan
     assert "SCAN" not in plan, plan
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        (lambda ana: Operation.objects.visible_to(ana).loose()[:50], "operations_loose"),
+        (
+            lambda ana: Operation.objects.not_done().filter(workspace=ana.workspace, kind="a", target="b"),
+            "operations_not_done",
+        ),
+    ],
+)
+def test_what_needs_attention_is_found_through_its_index(ana, asked, index):
+    statistics.tell()
+    with CaptureQueriesContext(connection) as queries:
+        list(asked(ana))
+    plan = plan_of(queries[0]["sql"])
+    assert f"INDEX {index} " in plan, plan
 
 
 def test_the_figures_name_every_index_of_the_posts_and_no_other(db):
