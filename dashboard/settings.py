@@ -103,6 +103,7 @@ ALLOWED_HOSTS = [
     urlsplit(PUBLIC_URL).hostname,
     "127.0.0.1",  # the health check inside a container
 ]
+PROXIES = setting(env.int, "LOUPE_PROXIES", 0)
 WEB_THREADS = setting(env.int, "LOUPE_WEB_THREADS", 8)
 
 # Divides every wait (polls, holds, leases, settling, the rate minute); for tests and demonstrations.
@@ -228,12 +229,18 @@ DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = setting(env.str, "LOUPE_REDIS_URL", "")
+# What is counted before somebody is signed in is counted by all processes together.
 CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
         if REDIS_URL
-        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"}
+        else {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "shared_cache",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
     ),
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
 }
 # A session that is revoked must end at once, so the cache may answer only where all processes share it.
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db" if REDIS_URL else "reviewqueue.sessions"
@@ -289,6 +296,8 @@ ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
+# Sign-in is limited by account and by address; behind a proxy the address is what that one says of it.
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 if setting(env.str, "LOUPE_EMAIL_URL", ""):

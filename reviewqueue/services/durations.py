@@ -6,7 +6,7 @@ knows for how long it had been done when it was first seen.
 
 from collections import defaultdict
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Exists, F, OuterRef, Subquery
 
 from reviewqueue.clock import age
@@ -22,14 +22,14 @@ MADE_HERE = (*desk.MAKING, "regenerate_item")
 def spans(workspace: Workspace) -> dict[str, cadence.Span]:
     """How long each kind of thing takes (cadence.SPANS), at the speed of this workspace."""
     key = f"spans:{workspace.pk}:{workspace.speed}"
-    found = cache.get(key)
+    found = caches["process"].get(key)
     if found is None:
         past = durations(workspace)
         found = {
             kind: cadence.learned(span.faster(workspace.speed), past[kind])
             for kind, span in cadence.SPANS.items()
         }
-        cache.set(key, found, KEPT_SECONDS)
+        caches["process"].set(key, found, KEPT_SECONDS)
     return found
 
 

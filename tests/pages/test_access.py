@@ -1,5 +1,10 @@
 """Coming in, and whose workspace one sees."""
 
+import pytest
+from django.core.cache import caches
+from django.core.cache.backends import locmem
+from django.test import Client
+
 from reviewqueue.models import Member, SignInLink, User
 from reviewqueue.services import accounts
 from tests.factories import make_member, make_workspace
@@ -24,6 +29,55 @@ def test_signing_in_with_a_password(client, ana):
     right = client.post("/sign-in/", {"login": ana.user.email, "password": "correct horse battery"})
     assert right.status_code == 302
     assert client.get("/").status_code == 200
+
+
+@pytest.fixture
+def limits(settings):
+    settings.ACCOUNT_RATE_LIMITS = {}  # as they come
+
+
+def another_process() -> None:
+    """It remembers nothing of what this one has in memory."""
+    locmem._caches.clear()
+    assert caches["default"]
+    del caches["default"]
+
+
+def sign_in(email: str, password="wrong", **came_from) -> str:
+    """Tried at another web process each time: "in", or what the page says."""
+    another_process()
+    answer = Client(**came_from).post("/sign-in/", {"login": email, "password": password})
+    return "in" if answer.status_code == 302 else answer.content.decode()
+
+
+def test_an_account_is_closed_for_a_while_after_five_wrong_passwords(limits, ana, ben):
+    for number in range(5):
+        assert "not correct" in sign_in(ana.user.email, REMOTE_ADDR=f"192.0.2.{number}")
+    assert "Too many failed" in sign_in(ana.user.email, "correct horse battery", REMOTE_ADDR="192.0.2.9")
+    assert sign_in(ben.user.email, "correct horse battery", REMOTE_ADDR="192.0.2.0") == "in"
+
+
+def test_an_address_is_closed_for_a_while_after_ten(limits, ana):
+    for number in range(10):
+        assert "not correct" in sign_in(f"{number}@example.com")
+    assert "Too many failed" in sign_in(ana.user.email, "correct horse battery")
+    assert sign_in(ana.user.email, "correct horse battery", REMOTE_ADDR="192.0.2.9") == "in"
+
+
+def test_behind_a_proxy_each_has_an_address_of_their_own_that_nobody_can_make_up(limits, settings, ana):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    for number in range(10):
+        assert "not correct" in sign_in(f"{number}@example.com", HTTP_X_FORWARDED_FOR=f"{number}, 192.0.2.1")
+    right = ana.user.email, "correct horse battery"
+    assert "Too many failed" in sign_in(*right, HTTP_X_FORWARDED_FOR="192.0.2.9, 192.0.2.1")
+    assert sign_in(*right, HTTP_X_FORWARDED_FOR="192.0.2.2") == "in"
+
+
+def test_without_a_proxy_what_is_said_of_an_address_counts_for_nothing(limits, settings, ana):
+    assert settings.ALLAUTH_TRUSTED_PROXY_COUNT == 0
+    for number in range(10):
+        assert "not correct" in sign_in(f"{number}@example.com", HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
+    assert "Too many failed" in sign_in(ana.user.email, "correct horse battery")
 
 
 def test_nobody_signs_up(client, db):

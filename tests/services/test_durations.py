@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 
 from reviewqueue.clock import now
 from reviewqueue.models import Event, SyncJob
@@ -16,7 +16,7 @@ BEGAN = timedelta(hours=3)
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    cache.clear()
+    caches["process"].clear()
 
 
 def made(persona, seconds: float, *, kind="generate", **facts):

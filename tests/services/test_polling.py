@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 
 from reviewqueue.clock import now
 from reviewqueue.models import Event, GeneratedPost, Look, MediaItem, Persona, RateBudget, UpstreamKey, Watch
@@ -343,14 +343,14 @@ def test_two_voices_of_one_post_are_one_read(service, workspace, ines):
 
 def test_when_to_look_is_learned_from_what_the_workspace_made(workspace, ines):
     """Its images take a minute and a half: a look at forty seconds would be wasted."""
-    cache.clear()
+    caches["process"].clear()
     post = running(ines, 40)
     assert planned(workspace) == [("post", str(post.pk))]
     begun = now() - timedelta(hours=1)
     made = factories.make_post(ines, items=cadence.ENOUGH, made_at=begun)
     made.items.update(ended_at=begun + timedelta(seconds=90))
     factories.make_operation(made, "generate", state="succeeded")
-    cache.clear()
+    caches["process"].clear()
     assert planned(workspace) == []
     type(post).objects.filter(pk=post.pk).update(asked_at=now() - timedelta(seconds=95))
     assert planned(workspace) == [("post", str(post.pk))]

@@ -30,6 +30,7 @@ class Command(BaseCommand):
 
     def prepare(self, sandbox: bool) -> None:
         call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
         statistics.tell()
         if restoring.keep_watch():
             say("A backup of the database was restored: what was not settled is stopped (see Operations).")
