@@ -17,6 +17,7 @@ from pathlib import Path
 
 ABSOLUTE = {"set_public", "set_private", "reject", "reject_item", "delete_post", "delete_item"}
 ABSOLUTE |= {"update_persona", "add_source", "remove_source", "set_automation"}
+ABSOLUTE |= {"add_target", "remove_target", "set_reload"}
 NOT_HAPPENED = ("failed", "absent", "cancelled", "forgotten")
 PERHAPS_HAPPENED = ("unknown", "untold", "held back")
 LEFT = ("queued", "sending", "blocked")
@@ -49,17 +50,21 @@ class Verdict:
 
 
 def operations_in(text: str) -> list[dict]:
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    told = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [one | {"target": OURS} if one["kind"] == "set_reload" else one for one in told]
 
 
 # The service's names for some effects, and Loupe's.
 CALLED = {"change_persona": "update_persona", "set_automation_mode": "set_automation"}
+CALLED |= {"link_account": "add_target", "unlink_account": "remove_target", "set_auto_reload": "set_reload"}
+OURS = "the account"  # there is one, and each side has its own name for it
 EFFECTS = """
     SELECT effects.kind, effects.target, effects.made, effects.request_id,
-        generated_posts.persona_id, creators.handle, personas.name
+        generated_posts.persona_id, creators.handle, personas.name, targets.persona_id, targets.account_id
     FROM effects LEFT JOIN generated_posts ON generated_posts.id = effects.made
         LEFT JOIN sources ON sources.id = effects.made LEFT JOIN creators ON creators.id = sources.creator_id
         LEFT JOIN personas ON personas.id = effects.target
+        LEFT JOIN targets ON targets.id IN (effects.made, effects.target)
     WHERE effects.key_prefix <> ? ORDER BY effects.number
 """
 
@@ -73,12 +78,15 @@ def effects_in(file: Path) -> list[dict]:
         database.close()
 
 
-def effect(kind, target, made, request_id, persona, handle, name) -> dict:
+def effect(kind, target, made, request_id, persona, handle, name, publisher, account) -> dict:
     """An effect under the names that Loupe's books use; what did not exist before is named by the wish."""
     targets = {
         "clone": f"{persona}:{target.rstrip('/').rpartition('/')[2]}",
         "add_source": f"{target}:{handle}",
         "create_persona": name,
+        "link_account": f"{publisher}:{account}",
+        "unlink_account": f"{publisher}:{account}",
+        "set_auto_reload": OURS,
     }
     target = targets.get(kind, target)
     return {"kind": CALLED.get(kind, kind), "target": target, "made": made, "request_id": request_id}

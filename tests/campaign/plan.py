@@ -6,7 +6,7 @@ import string
 from collections.abc import Callable
 
 from tests.campaign.desk import Press
-from tests.campaign.upstream import CHANGING, FOLLOWED
+from tests.campaign.upstream import CHANGING, FOLLOWED, LINKED, LINKING, SPARE
 
 # How often each kind is asked for, in parts of a hundred.
 MIX = {
@@ -30,6 +30,9 @@ MIX = {
     "add_source": 1,
     "remove_source": 1,
     "set_automation": 1,
+    "add_target": 2,
+    "remove_target": 2,
+    "set_reload": 1,
 }
 # What is used up by the kinds that are about it; the others need nothing of their own.
 USED_UP = {
@@ -38,6 +41,8 @@ USED_UP = {
     "failed": ("retry_failed",),
     "videos": ("voice_convert",),
     "followed": ("remove_source", "set_automation"),
+    "spare": ("add_target",),
+    "linked": ("remove_target",),
     "posts": (
         *("approve", "reject", "send_to_compose", "regenerate_item", "regenerate_post", "set_public"),
         *("reject_item", "delete_item", "delete_post"),
@@ -48,9 +53,10 @@ TWICE_SHARE, AGAIN_SHARE, UNDO_SHARE = 0.12, 0.1, 0.06
 
 STOCK = f"""
 import json
-from reviewqueue.models import GeneratedPost, Persona, Source, SourcePost
+from reviewqueue.models import ConnectedAccount, GeneratedPost, Persona, PublishingTarget, Source, SourcePost
 found = {{"posts": [], "public": [], "failed": [], "videos": []}}
-waiting = GeneratedPost.objects.filter(review_status="pending_review", persona__in=Persona.objects.all())
+people = Persona.objects.exclude(name="{LINKING}").order_by("name")
+waiting = GeneratedPost.objects.filter(review_status="pending_review", persona__in=people)
 for post in waiting.order_by("id"):
     items = list(post.items.current())
     if not post.persona.accounts or any(item.review_status == "rejected" for item in items):
@@ -66,7 +72,6 @@ for post in waiting.order_by("id"):
         found["public"].append(row)
     elif all(item.media_type == "image" and not item.is_public for item in items):
         found["posts"].append(row)
-people = Persona.objects.order_by("name")
 found["personas"] = [str(persona.pk) for persona in people if persona.accounts]
 found["people"] = [str(persona.pk) for persona in people]
 sources = SourcePost.objects.filter(caption__contains="#campaign").order_by("id")
@@ -74,6 +79,11 @@ found["sources"] = [str(pk) for pk in sources.values_list("pk", flat=True)]
 found["changing"] = str(Persona.objects.get(name="{CHANGING}").pk)
 followed = Source.objects.filter(persona=found["changing"], handle__startswith="{FOLLOWED}")
 found["followed"] = [str(pk) for pk in followed.order_by("id").values_list("pk", flat=True)]
+found["linking"] = str(Persona.objects.get(name="{LINKING}").pk)
+spare = ConnectedAccount.objects.filter(username__startswith="{SPARE}").order_by("username")
+found["spare"] = [str(pk) for pk in spare.values_list("pk", flat=True)]
+linked = PublishingTarget.objects.filter(account__username__startswith="{LINKED}")
+found["linked"] = [str(pk) for pk in linked.order_by("account__username").values_list("pk", flat=True)]
 print(json.dumps(found))
 """
 
@@ -192,6 +202,21 @@ def set_automation(found: dict, chance: random.Random) -> Press:
     return Press("set_automation", page, f"{page}sources/{source}/automation/", typed=typed)
 
 
+def add_target(found: dict, chance: random.Random) -> Press:
+    page = f"/personas/{found['linking']}/targets/"
+    return Press("add_target", page, page, typed={"account": found["spare"].pop()})
+
+
+def remove_target(found: dict, chance: random.Random) -> Press:
+    page = f"/personas/{found['linking']}/targets/{found['linked'].pop()}/removal/"
+    return Press("remove_target", page, page)
+
+
+def set_reload(found: dict, chance: random.Random) -> Press:
+    typed = {"on": "on", "below": f"{chance.randint(0, 5000) / 100:.2f}", "add": "25.00"}
+    return Press("set_reload", "/billing/", "/billing/auto-reload/", typed=typed)
+
+
 FORMS = {
     "generate": generate,
     "clone": clone,
@@ -213,4 +238,7 @@ FORMS = {
     "add_source": add_source,
     "remove_source": remove_source,
     "set_automation": set_automation,
+    "add_target": add_target,
+    "remove_target": remove_target,
+    "set_reload": set_reload,
 }

@@ -21,13 +21,14 @@ from PIL import Image
 
 from reviewqueue.sandbox import samples
 from reviewqueue.sandbox.app import QuietHandler, Sandbox, Server
-from reviewqueue.sandbox.reelmirror import generating, sources
+from reviewqueue.sandbox.reelmirror import generating, publishing, sources
 from reviewqueue.sandbox.rendering import Recipe, Studio, name_of
-from reviewqueue.sandbox.seed import INES, MARLOW, OAT, fill
+from reviewqueue.sandbox.seed import INES, KILO, MARLOW, OAT, fill
 
 PUBLISHING = (INES, OAT)  # the personas that have accounts
 SPEAKING, CHANGING = INES, MARLOW  # who has a voice; whose sources are changed
 FOLLOWED = "followed."
+LINKING, SPARE, LINKED = KILO, "spare.", "linked."  # whose accounts are linked and unlinked, and which
 BALANCE_CENTS = 100_000_000
 DAY = 86_400.0
 LATE_SECONDS = (0.3, 5.0)
@@ -149,6 +150,7 @@ def stock(sandbox: Stormy, needs: dict[str, int], seed: int) -> None:
     """Money, and as many of everything as plan.needs() says; nothing happens by itself."""
     chance = random.Random(seed)
     sandbox.set_balance(BALANCE_CENTS)
+    sandbox.set_card(True)
     with sandbox.moment() as context:
         rows = context.rows
         rows.run("UPDATE sources SET automation_mode = 'sync_only'")
@@ -165,6 +167,11 @@ def stock(sandbox: Stormy, needs: dict[str, int], seed: int) -> None:
             handle = f"{FOLLOWED}{number}"
             creator_id = sources.creator(context, "instagram", handle)
             sources.track(context, personas[CHANGING]["id"], creator_id, "sync_only")
+        for number in range(needs["spare"]):
+            publishing.connect(context, "instagram", f"{SPARE}{number}")
+        for number in range(needs["linked"]):
+            account_id = publishing.connect(context, "instagram", f"{LINKED}{number}")
+            publishing.link(context, personas[LINKING]["id"], account_id)
         rows.run("DELETE FROM transactions WHERE created_at > ?", context.now - 2 * DAY)
         rows.run("DELETE FROM effects")
 
