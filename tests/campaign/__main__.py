@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--until-caught", action="store_true", help="with --directed: end when it is seen")
     parser.add_argument("--mistakes", action="store_true", help="make each, and see it caught")
     parser.add_argument(
-        "--small", action="store_true", help="300 on both databases, a restore, and the mistakes"
+        "--small", action="store_true", help="300 and a restore on both databases, and the mistakes"
     )
     given = parser.parse_args()
     if given.time_scale > FASTEST:
@@ -64,6 +64,7 @@ def small() -> list[Job]:
         job("SQLite", "--operations", str(SMALL)),
         job("PostgreSQL", "--operations", str(SMALL), "--database", POSTGRES),
         job("restored", "--operations", str(SMALL_RESTORED), "--restore"),
+        job("restored, PostgreSQL", "--operations", str(SMALL_RESTORED), "--restore", "--database", POSTGRES),
     ]
 
 
