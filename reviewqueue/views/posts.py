@@ -402,9 +402,12 @@ def not_decided(request, error: NotAllowed, form, post: GeneratedPost, item: Med
 
 
 def reasons_page(request, post: GeneratedPost, item: MediaItem | None = None, **refused) -> HttpResponse:
-    """It rejects what was on the screen before it; what it shows itself, once it says why nothing was."""
-    seen = post.fingerprint if refused else request.GET.get("fingerprint", post.fingerprint)
-    context = {"post": post, "item": item, "reasons": post.workspace.reasons.all(), "fingerprint": seen}
+    """It rejects what was on the screen before it; what it shows itself where that is not told, or once it
+    says why nothing was.
+    """
+    seen = "" if refused else request.GET.get("fingerprint", "")
+    context = {"post": post, "item": item, "reasons": post.workspace.reasons.all(), "is_shown": not seen}
+    context["fingerprint"] = seen or post.fingerprint
     context |= {"query": queue.came_in(request), **refused}
     return fragments.page(request, "reviewqueue/reasons.html", context, status=409 if refused else 200)
 

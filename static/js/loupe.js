@@ -243,7 +243,8 @@ document.addEventListener("submit", (event) => {
   const form = event.target, button = rejecting;
   const values = Object.fromEntries(new FormData(form, event.submitter));
   values.token = $("#desk-token").value;
-  values.fingerprint = button.name === "fingerprint" ? button.value : "";
+  const picked = $(".frame-pick input", button.closest(".frame") ?? form);
+  values.fingerprint = button.name === "fingerprint" ? button.value : picked?.value.split(":")[1] ?? "";
   if (button.closest(".bulk")) Object.assign(values, { post: takePicked(), ask: "" }); // this was the question
   $("#reasons").close();
   form.reset();
