@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -192,9 +192,10 @@ def lasting(empty, tmp_path_factory):
 def leader(loupe: Running, words: str) -> int:
     """The first process of a child: the one whose parent is the supervisor."""
     for pid, command in processes_of(loupe.folder).items():
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        if words in command and parent == loupe.process.pid:
-            return pid
+        with suppress(OSError):  # it may have ended meanwhile
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            if words in command and parent == loupe.process.pid:
+                return pid
     return 0
 
 

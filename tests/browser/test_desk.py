@@ -66,7 +66,7 @@ print(json.dumps([reason.text for reason in ana.workspace.reasons.all()]))
 @pytest.fixture(scope="module")
 def many(loupe):
     """Posts made for this file, oldest of all, so that they come first."""
-    made = json.loads(loupe.shell(PREPARE % {"posts": 256, "together": 16}))
+    made = json.loads(loupe.shell(PREPARE % {"posts": 320, "together": 16}))
     assert {row["desk"] for row in made} == {"ready"}
     return made
 

@@ -165,8 +165,8 @@ def test_a_voice_is_converted_and_can_be_heard_beside_the_first(visit, loupe):
 
 
 def test_a_reviewer_hears_why_a_tool_is_not_theirs_by_key_and_by_press(visit, stock):
-    visitor = visit("tom")
-    page, why = open_post(visitor, stock.take(kind="image")), "Regenerating takes an editor. Ask an admin."
+    visitor, row = visit("tom"), stock.take(kind="image")
+    page, why = open_post(visitor, row), "Regenerating takes an editor. Ask an admin."
     tool = here(page).get_by_role("button", name=re.compile("^Regenerate .*[$]"))
     expect(tool).to_have_css("border-style", "dashed")
     for press in (lambda: page.keyboard.press("g"), lambda: tool.click(force=True)):
@@ -174,6 +174,7 @@ def test_a_reviewer_hears_why_a_tool_is_not_theirs_by_key_and_by_press(visit, st
         press()
         expect(page.locator("#announce")).to_contain_text(why)
     expect(tray(page)).not_to_contain_text("Regenerate")
+    stock.rows.append(row)  # nothing was done to it
 
 
 def test_public_and_the_twenty_days_of_a_discounted_item(visit, stock):
