@@ -120,8 +120,8 @@ def standing(member: Member, filters: dict, cards: list) -> dict:
     scope = around["scope"]
     counted = scope_of(member, filters) or scope
     decided = scope.tally.decided if scope.tally else 0
-    if filters["persona"]:
-        decided = matching(member, ANY | {"tab": "decided", "persona": filters["persona"]}).count()
+    if filters["persona"]:  # the day is counted for everybody together
+        decided = None
     return {
         **around,
         "tabs": tabs(filters, counted, decided),
@@ -153,12 +153,12 @@ def standing_total(member: Member, filters: dict) -> int:
 class Tab(NamedTuple):
     name: str
     label: str
-    count: int
+    count: int | None  # None: not counted
     is_current: bool
     query: str
 
 
-def tabs(filters: dict, scope: Scope, decided: int) -> tuple[Tab, ...]:
+def tabs(filters: dict, scope: Scope, decided: int | None) -> tuple[Tab, ...]:
     kept = {name: filters[name] for name in (*FILTERS, "view")}
     return tuple(
         Tab(
