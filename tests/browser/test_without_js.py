@@ -20,7 +20,7 @@ def said(page):
     return page.locator("#notices")
 
 
-def later(page, true, seconds=60):
+def later(page, true, seconds=120):
     """Look again until it is so; the page's own look, every ten seconds, may come between."""
 
     def there():
