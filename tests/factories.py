@@ -192,6 +192,18 @@ def make_item(post, *, position=0, media_type="image", status="completed", **fac
     )
 
 
+def asked(by, state: str) -> dict:
+    """What any operation has that somebody asked for."""
+    return {
+        "by": by,
+        "by_label": by.user.name if by else "Ana Ruiz",
+        "token": uuid.uuid4(),
+        "state": state,
+        "not_before": now(),
+        "not_done": state in ("failed", "absent"),
+    }
+
+
 def make_operation(post, kind="approve", *, by=None, state="queued", **facts) -> Operation:
     values = {
         "workspace": post.workspace,
@@ -201,15 +213,9 @@ def make_operation(post, kind="approve", *, by=None, state="queued", **facts) ->
         "label": str(post),
         "post": post,
         "persona": post.persona,
-        "by": by,
-        "by_label": by.user.name if by else "Ana Ruiz",
-        "token": uuid.uuid4(),
-        "state": state,
-        "not_before": now(),
-        "not_done": state in ("failed", "absent"),
         **facts,
     }
-    operation = Operation.objects.create(**values)
+    operation = Operation.objects.create(**{**asked(by, state), **values})
     desk.refresh(post.pk, touched=True)
     return operation
 
@@ -223,15 +229,9 @@ def make_loose(workspace, kind="sync", *, persona=None, by=None, state="failed",
         "target": persona.upstream_id if persona else kind,
         "label": persona.name if persona else kind,
         "persona": persona,
-        "by": by,
-        "by_label": by.user.name if by else "Ana Ruiz",
-        "token": uuid.uuid4(),
-        "state": state,
-        "not_before": now(),
-        "not_done": state in ("failed", "absent"),
         **facts,
     }
-    operation = Operation.objects.create(**values)
+    operation = Operation.objects.create(**{**asked(by, state), **values})
     scopes.bump(workspace.pk, operation.persona_id, loose=int(operation.needs_attention))
     return operation
 

@@ -579,15 +579,8 @@ def refuse(
         facts = {"reason": reason[:500], "lease_until": None, "not_done": True}
         moved = advance(operation, action, note=str(error or ""), by_label=by_label, fence=fence, **facts)
         if moved:
-            events.record(
-                "operation.absent" if action == "rule_out" else "operation.failed",
-                operation.workspace,
-                what=told(operation),
-                reason=reason,
-                operation=operation,
-                post=operation.post,
-                persona=operation.persona,
-            )
+            name = "operation.absent" if action == "rule_out" else "operation.failed"
+            record_event(name, operation, reason=reason)
         else:
             transaction.set_rollback(True)
     if not moved:
@@ -616,15 +609,7 @@ def lapse(operation: Operation, reason: str) -> None:
         if not advance(operation, "refuse", note=reason, **facts):
             transaction.set_rollback(True)
             return
-        events.record(
-            "decision.lapsed",
-            operation.workspace,
-            what=told(operation),
-            reason=reason,
-            operation=operation,
-            post=operation.post,
-            persona=operation.persona,
-        )
+        record_event("decision.lapsed", operation, reason=reason)
 
 
 @transaction.atomic
@@ -655,14 +640,7 @@ def lose(operation: Operation, error: Exception, fence: int | None, *, repeats: 
         repeat(operation)
     else:
         watches.add_by(operation.workspace_id, "unknown", operation.look_at)
-        events.record(
-            "operation.unknown",
-            operation.workspace,
-            what=told(operation),
-            operation=operation,
-            post=operation.post,
-            persona=operation.persona,
-        )
+        record_event("operation.unknown", operation)
     return True
 
 
@@ -793,6 +771,12 @@ def keep_exchanges(operation: Operation, line) -> None:
 
 
 # ---- words ---------------------------------------------------------------------------------
+
+
+def record_event(name: str, operation: Operation, *, by: Member | None = None, **facts) -> None:
+    """Append an event that tells of the operation as a whole."""
+    subjects = {"operation": operation, "post": operation.post, "persona": operation.persona}
+    events.record(name, operation.workspace, by=by, what=told(operation), **subjects, **facts)
 
 
 def told(operation: Operation) -> str:

@@ -14,7 +14,6 @@ from reviewqueue.rules.states import NotAllowed
 from reviewqueue.services import (
     billing,
     desk,
-    events,
     generating,
     operations,
     personas,
@@ -45,14 +44,7 @@ def release(operation: Operation, *, by: Member) -> None:
         raise NotAllowed(f"{operation.by_label} may still not do this. {ROLE_BACK} Nothing was changed.")
     if not can_release(operation) or not operations.release([operation], by_label=by.user.name):
         raise NotAllowed("It does not wait for anybody’s word. Nothing was changed.")
-    events.record(
-        "operation.released",
-        by=by,
-        what=operations.told(operation),
-        operation=operation,
-        post=operation.post,
-        persona=operation.persona,
-    )
+    operations.record_event("operation.released", operation, by=by)
 
 
 @transaction.atomic
@@ -66,14 +58,7 @@ def withdraw(operation: Operation, *, by: Member) -> None:
         raise NotAllowed("It cannot be withdrawn any more. Nothing was changed.")
     if operation.kind in MAKING:
         _clear(operation)
-    events.record(
-        "operation.withdrawn",
-        by=by,
-        what=operations.told(operation),
-        operation=operation,
-        post=operation.post,
-        persona=operation.persona,
-    )
+    operations.record_event("operation.withdrawn", operation, by=by)
 
 
 def can_withdraw(operation: Operation) -> bool:
@@ -135,16 +120,8 @@ def tell(operation: Operation, *, happened: bool, note: str, by: Member) -> None
         moved = operations.refuse(operation, reason, by_label=by.user.name)
     if not moved:
         raise NotAllowed(KNOWN_BY_NOW)
-    events.record(
-        "operation.resolved",
-        by=by,
-        what=operations.told(operation),
-        outcome="it happened" if happened else "it did not happen",
-        note=note,
-        operation=operation,
-        post=operation.post,
-        persona=operation.persona,
-    )
+    outcome = "it happened" if happened else "it did not happen"
+    operations.record_event("operation.resolved", operation, by=by, outcome=outcome, note=note)
 
 
 def _take_over(operation: Operation) -> None:
@@ -180,14 +157,7 @@ def let_be(operation: Operation, *, by: Member) -> None:
         raise NotAllowed("Somebody has seen to it by now. Nothing was changed.")
     if operation.kind in MAKING:
         _clear(operation)
-    events.record(
-        "operation.let_be",
-        by=by,
-        what=operations.told(operation),
-        operation=operation,
-        post=operation.post,
-        persona=operation.persona,
-    )
+    operations.record_event("operation.let_be", operation, by=by)
 
 
 # ---- again -----------------------------------------------------------------------------------------

@@ -220,6 +220,7 @@ ASKED_BEFORE = {
     "holds.begin",
     "notes.tell",
     "operations.queue",
+    "operations.record_event",
     "operations.cancel",
     "operations.withdraw",
     "reviewing.check_policy",
