@@ -217,6 +217,17 @@ def test_it_leaves_no_process_behind(loupe, name):
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_told_to_end_again_and_again_it_ends(loupe):
+    """The kernel tells a child once for each thread that its killed parent had; a person presses Ctrl-C twice."""
+    told = [loupe.process.pid, *(leader(loupe, words) for words in CHILDREN.values())]
+    for _ in range(300):
+        for pid in told:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+    loupe.process.wait(20)
+    until(lambda: not processes_of(loupe.folder))
+
+
 def test_the_planner_knows_the_posts_before_anything_asks(empty):
     """Connections read its figures once, when they are made."""
     with closing(sqlite3.connect(empty / "loupe.sqlite3")) as database:

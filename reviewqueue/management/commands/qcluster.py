@@ -14,7 +14,10 @@ from reviewqueue.services import media, operations, polling, restoring  # noqa: 
 
 class Worker(Cluster):
     def stop(self) -> bool:
-        ending.told.value = True
+        """Once: told again while it is being told, the cluster would wait for its own lock."""
+        if ending.told.value:
+            return False
+        ending.tell()
         return super().stop()
 
 

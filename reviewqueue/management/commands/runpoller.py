@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 
+from reviewqueue import ending
 from reviewqueue.services import clockwork, restoring
 
 log = logging.getLogger("loupe.poller")
@@ -26,9 +26,7 @@ class Command(BaseCommand):
     requires_system_checks = ()  # `prepare` has run them, and they load every page
 
     def handle(self, *args, **options):
-        self.stopping = threading.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self.stopping.set())
+        ending.listen(signal.SIGTERM, signal.SIGINT)
         holder = f"{socket.gethostname()}:{os.getpid()}"
         self.busy = set()
         with ThreadPoolExecutor(SPARE_HANDS, thread_name_prefix="spare") as self.hands:
@@ -39,7 +37,7 @@ class Command(BaseCommand):
         marked_at = -MARK_SECONDS
         asked_at, leads = 0.0, False
         pause = min(TURN_SECONDS, max(0.05, TURN_SECONDS / settings.TIME_SCALE))
-        while not self.stopping.is_set():
+        while not ending.told.value:
             try:
                 if time.monotonic() - asked_at > clockwork.renew_seconds():
                     asked_at, leads = time.monotonic(), False
@@ -58,16 +56,16 @@ class Command(BaseCommand):
             except DatabaseError as error:
                 log.warning("The database did not answer: %s", error)
                 connection.close()
-                self.stopping.wait(1)
+                time.sleep(1)
             except Exception:
                 log.exception("A turn of the poller failed; the next one begins")
-                self.stopping.wait(1)
+                time.sleep(1)
             close_old_connections()
-            self.stopping.wait(pause)
+            time.sleep(pause)
 
     def spare(self, call) -> None:
         """Run a call beside the clock, unless all hands are full, or nothing more is to be begun."""
-        if len(self.busy) >= SPARE_HANDS or self.stopping.is_set():
+        if len(self.busy) >= SPARE_HANDS or ending.told.value:
             return
         token = object()
         self.busy.add(token)

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, connections
 
+from reviewqueue import ending
 from reviewqueue.management.commands.serve import gunicorn
 from reviewqueue.models import Heartbeat
 from reviewqueue.services import accounts, setup
@@ -26,6 +27,7 @@ HUNG_SECONDS = 120 / settings.TIME_SCALE  # no sign of life for so long means: k
 STARTING_SECONDS = 15  # loading the program takes its time, whatever the scale
 CHECK_SECONDS = min(5, HUNG_SECONDS / 4)
 GRACE_SECONDS = {"web": 10, "worker": 70, "poller": 40}  # what was begun is finished: a request takes 30 s
+TURN_SECONDS = 0.2
 PR_SET_PDEATHSIG = 1
 
 
@@ -97,7 +99,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, **options):
-        self.stopping = threading.Event()
         check_port(options["bind"])
         writable(settings.DATA_DIR)
         call_command("prepare", sandbox=not options["no_sandbox"])
@@ -107,8 +108,7 @@ class Command(BaseCommand):
             Child(name, argv, os.environ.copy())
             for name, argv in commands(options["bind"], options["workers"])
         ]
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(name, lambda *_: self.stopping.set())
+        ending.listen(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         for child in self.children:
             child.start()
         self.bind, self.answered_at = options["bind"], time.time()
@@ -129,12 +129,13 @@ class Command(BaseCommand):
 
     def supervise(self) -> None:
         checked_at = time.monotonic()
-        while not self.stopping.wait(0.2):
+        while not ending.told.value:
             for child in self.children:
                 self.mind(child)
             if time.monotonic() - checked_at > CHECK_SECONDS:
                 self.check_life()
                 checked_at = time.monotonic()
+            time.sleep(TURN_SECONDS)
         self.stop()
 
     def mind(self, child: Child) -> None:
