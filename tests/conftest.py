@@ -19,6 +19,11 @@ def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=1, help="what the lots are drawn with")
 
 
+def pytest_collection_modifyitems(items):
+    """What mostly waits comes first, beside what works; at the end the other processes would wait with it."""
+    items.sort(key=lambda item: item.path.name != "test_up.py")
+
+
 @pytest.fixture
 def is_full(request) -> bool:
     return request.config.getoption("size") == "full"

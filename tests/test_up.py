@@ -218,7 +218,7 @@ def test_it_leaves_no_process_behind(loupe, name):
 
 
 def test_told_to_end_again_and_again_it_ends(loupe):
-    """The kernel tells a child once for each thread that its killed parent had; a person presses Ctrl-C twice."""
+    """The kernel tells a child once for each thread of its killed parent; a person presses Ctrl-C twice."""
     told = [loupe.process.pid, *(leader(loupe, words) for words in CHILDREN.values())]
     for _ in range(300):
         for pid in told:
