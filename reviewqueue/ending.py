@@ -1,7 +1,7 @@
-"""Whether this process was told to end. The worker's processes are forked from the one that is told, and share it.
+"""Whether this process was told to end. The worker's processes are forked from the one that is told.
 
-A handler of signals may do nothing but set it. It runs between any two steps of the main thread, also of another
-handler: an event's lock would be waited for by whoever holds it.
+A handler of signals may do nothing but set it. It runs between any two steps of the main thread, also of
+another handler: an event's lock would be waited for by whoever holds it.
 """
 
 import signal
