@@ -19,6 +19,7 @@ BIN = Path(sys.executable).parent
 POSTGRES = os.environ.get("LOUPE_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 LONG = ("tests/bench", "tests/campaign")  # too long for every change; the README says how to run them
+BROWSER = "tests/browser"
 CONTRACT = "tests/sandbox/test_contract.py"
 CORES = os.cpu_count() or 2
 PYTEST = (sys.executable, "-m", "pytest", "-q")
@@ -93,7 +94,7 @@ def in_the_browser() -> bool:
     if not any(map(shutil.which, CHROMIUM)):
         return missing("Chromium")
     # Browsers and programs share the cores; what failed is tried once more, by itself.
-    chosen = ("tests/browser", "-o", "cache_dir=.pytest_cache/browser")
+    chosen = (BROWSER, "-o", "cache_dir=.pytest_cache/browser")
     again = ("--last-failed", "--last-failed-no-failures", "none")
     return pytest("browser", "-n", str(CORES + 1), "--dist", "loadfile", *chosen) or pytest(
         "browser, what failed", "-n", "1", *chosen, *again
@@ -101,9 +102,9 @@ def in_the_browser() -> bool:
 
 
 def on_sqlite() -> list[bool]:
-    elsewhere = map("--ignore={}".format, (*LONG, CONTRACT))
+    elsewhere = map("--ignore={}".format, (*LONG, BROWSER, CONTRACT))
     return [
-        pytest("SQLite", "-n", str(CORES), "-m", "not browser", *elsewhere),
+        pytest("SQLite", "-n", str(CORES), *elsewhere),
         # Only one process that ran all of it can tell whether an operation of the contract was left out.
         pytest("contract", CONTRACT),
     ]

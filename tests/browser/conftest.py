@@ -24,6 +24,8 @@ ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+# A page of a test lives for seconds: compilers that optimise what runs long take more work than they save.
+PLAIN_SCRIPTS = "--js-flags=--no-maglev,--no-opt"
 # A refusal is an answer; and the browser rejects a promise of its own when a page is left in its transition.
 EXPECTED = ("the server responded with a status of 4", "Transition was aborted", "Transition was skipped")
 PATIENCE = 30_000  # milliseconds; a machine with two cores runs two browsers and two programs
@@ -50,7 +52,7 @@ def chromium():
     if found is None:
         missing("Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found, args=[*ARGUMENTS, PLAIN_SCRIPTS])
         yield browser
         browser.close()
 
