@@ -13,12 +13,18 @@ from reviewqueue.services import media, operations, polling, restoring  # noqa: 
 
 
 class Worker(Cluster):
+    def start(self) -> int:
+        pid = super().start()
+        if ending.told.value:  # perhaps before there was anything to stop
+            super().stop()
+        return pid
+
     def stop(self) -> bool:
         """Once: told again while it is being told, the cluster would wait for its own lock."""
         if ending.told.value:
             return False
         ending.tell()
-        return super().stop()
+        return self.sentinel is not None and super().stop()
 
 
 class Command(BaseCommand):
