@@ -1,5 +1,6 @@
 """The whole program: migrate, fill the sandbox, start web, worker and poller, and keep them alive."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -50,7 +52,7 @@ class Child:
             bufsize=1,
             env=self.environment,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - Linux only, and nothing of ours runs in between
+            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - Linux only, and nothing of ours runs in between
         )
         threading.Thread(target=self.repeat, args=(self.process,), daemon=True).start()
 
@@ -79,12 +81,18 @@ class Child:
         self.process.wait()
 
 
-def die_with_parent() -> None:
-    """Linux: the child gets SIGTERM when the supervisor is gone, even by SIGKILL."""
-    if sys.platform == "linux":
-        import ctypes
+def die_with(parent: int) -> Callable[[], None]:
+    """For `preexec_fn`. Linux: the child gets SIGTERM when the supervisor is gone, even by SIGKILL."""
+    if sys.platform != "linux":
+        return lambda: None
+    prctl = ctypes.CDLL(None).prctl
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    def bind() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # gone already
+            os._exit(1)
+
+    return bind
 
 
 class Command(BaseCommand):
