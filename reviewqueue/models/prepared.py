@@ -137,11 +137,15 @@ def cursor_of(connection):
     if connection.vendor != "postgresql" or connection.queries_logged:
         return connection.cursor()
     from psycopg import Cursor
+    from psycopg.types.datetime import TimestamptzLoader
 
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        return connection._prepare_cursor(Cursor(connection.connection))
+        cursor = Cursor(connection.connection)
+        # The driver’s own is compiled, Django’s is not; both give moments in the zone of the connection, UTC.
+        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+        return connection._prepare_cursor(cursor)
 
 
 def named(sql: str, params, connection) -> tuple[str, list[Given]]:
