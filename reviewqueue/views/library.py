@@ -87,9 +87,9 @@ def matching(member: Member, filters: dict):
 
 def standing(member: Member, filters: dict) -> dict:
     """What a poll may change: the counts of the tabs, and the poller itself."""
-    around = shell.around(member)
+    around = shell.around(member, filters["persona"])
     scope = around["scope"]
-    counted = queue.scope_of(member, filters) or scope
+    counted = queue.counted_of(scope, filters)
     is_searched = any(filters[name] for name in ("q", "type", "source", "age"))
     return {
         **around,

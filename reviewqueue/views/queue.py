@@ -116,9 +116,9 @@ def minutes_left(pace: float | None, ready: int) -> int | None:
 
 def standing(member: Member, filters: dict, cards: list) -> dict:
     """What a poll may change: counts, the live row, the poller itself."""
-    around = shell.around(member)
+    around = shell.around(member, filters["persona"])
     scope = around["scope"]
-    counted = scope_of(member, filters) or scope
+    counted = counted_of(scope, filters)
     decided = scope.tally.decided if scope.tally else 0
     if filters["persona"]:  # the day is counted for everybody together
         decided = None
@@ -146,7 +146,10 @@ def standing_total(member: Member, filters: dict) -> int:
     """How many posts the view holds; of what no scope counts at most a thousand."""
     if filters["tab"] == "decided" or any(filters[name] for name in UNCOUNTED):
         return matching(member, filters).values("pk")[:COUNTED].count()
-    counted = scope_of(member, filters) or scopes.desk(member.workspace)
+    if filters["persona"]:
+        counted = scopes.of_persona(member.workspace_id, filters["persona"]) or Scope()
+    else:
+        counted = scopes.desk(member.workspace)
     return counted.tab(filters["tab"])
 
 
@@ -206,11 +209,9 @@ def came_in(request) -> str:
     return normal(request.META["QUERY_STRING"]) or normal(before)
 
 
-def scope_of(member: Member, filters: dict) -> Scope | None:
-    """What a persona's posts come to; nothing of one that is not there."""
-    if not filters["persona"]:
-        return None
-    return scopes.of_persona(member.workspace_id, filters["persona"]) or Scope()
+def counted_of(desk: Scope, filters: dict) -> Scope:
+    """The desk, or what a persona's posts come to; nothing of one that is not there."""
+    return (desk.counted or Scope()) if filters["persona"] else desk
 
 
 def matching(member: Member, filters: dict):

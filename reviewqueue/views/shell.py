@@ -7,7 +7,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import DateField, Exists, F, FilteredRelation, OuterRef, Q, Subquery
+from django.db.models import CharField, DateField, Exists, F, FilteredRelation, OuterRef, Q, Subquery
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -94,18 +94,20 @@ class Tray:
 
 
 def what_stands():
-    """What every page shows: the desk's counts, the day's tally, the state of the key, and whether there is
-    anything to ask for that mostly is not there."""
+    """What every page shows: counts of the desk and of the persona it is about, the day's tally, the state
+    of the key, and whether there is anything to ask for that mostly is not there."""
     unread = Watch.objects.filter(workspace=OuterRef("workspace"), trouble=watches.LACKS_SCOPE)
-    of_ours, of_today = (
+    of_ours, of_today, of_one = (
         Q(workspace__keys__upstream="reelmirror"),
         Q(workspace__tallies__day=Given("day", DateField())),
+        Q(workspace__scopes__key=Given("scope", CharField())),
     )
     desk = Scope.objects.filter(workspace_id=ANYBODY.workspace_id, key=scopes.DESK).annotate(
         upstream_key=FilteredRelation("workspace__keys", condition=of_ours),
         tally=FilteredRelation("workspace__tallies", condition=of_today),
+        counted=FilteredRelation("workspace__scopes", condition=of_one),
     )
-    return desk.select_related("tally").annotate(
+    return desk.select_related("tally", "counted").annotate(
         has_notes=Exists(notes.unseen(ANYBODY)),
         has_holds=Exists(holds.waiting()),
         key_state=F("upstream_key__state"),
@@ -122,17 +124,19 @@ def what_stands():
 _standing = Prepared(what_stands)
 
 
-def standing(member) -> Scope:
-    """The desk as it stands, for this member and their day."""
+def standing(member, persona: str = "") -> Scope:
+    """The desk as it stands, for this member and their day; `counted` is the persona's part of it, if any."""
     today = timezone.localdate(timezone=ZoneInfo(member.workspace.time_zone))
-    (desk,) = _standing(workspace=member.workspace_id, member=member.pk, day=today, at=now())
-    desk.tally = getattr(desk, "tally", None)  # Django sets it only where there is one
+    scope = scopes.persona_key(persona) if persona else ""
+    (desk,) = _standing(workspace=member.workspace_id, member=member.pk, day=today, at=now(), scope=scope)
+    for name in ("tally", "counted"):
+        setattr(desk, name, getattr(desk, name, None))  # Django sets it only where there is one
     return desk
 
 
-def around(member) -> dict:
+def around(member, persona: str = "") -> dict:
     """What a page shows of the desk and its shell tells of it, read once."""
-    desk = standing(member)
+    desk = standing(member, persona)
     return {"scope": desk, "held": tray(member, desk), "banners": banners(member, desk)}
 
 
