@@ -1,11 +1,17 @@
-"""Whether this process was told to end. The worker's processes are forked from the one that is told.
+"""How processes are told to end. The worker's are forked from the one that is told, and share what it knows.
 
 A handler of signals may do nothing but set it. It runs between any two steps of the main thread, also of
 another handler: an event's lock would be waited for by whoever holds it.
 """
 
+import ctypes
+import os
 import signal
+import sys
+from collections.abc import Callable
 from multiprocessing import RawValue
+
+PR_SET_PDEATHSIG = 1
 
 # Without a lock: a process that is killed while it holds one would stop all the others.
 told = RawValue("b", False)
@@ -19,3 +25,17 @@ def listen(*signals: signal.Signals) -> None:
 
 def tell(*_) -> None:
     told.value = True
+
+
+def dies_with_us(how: int = signal.SIGTERM) -> Callable[[], None]:
+    """For `preexec_fn`. Linux: the child gets this signal when the thread that starts it is gone."""
+    if sys.platform != "linux":
+        return lambda: None
+    us, prctl = os.getpid(), ctypes.CDLL(None).prctl
+
+    def bind() -> None:
+        prctl(PR_SET_PDEATHSIG, how)
+        if os.getppid() != us:  # gone already
+            os._exit(1)
+
+    return bind

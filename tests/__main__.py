@@ -1,6 +1,6 @@
-"""What `python3 manage.py test` runs: linters, the tests on SQLite, and beside them those in the browser.
+"""Everything that `python3 manage.py test` runs: linters, the tests on SQLite, those of the database again
+on PostgreSQL, and beside them the browser tests. With arguments, they go to one pytest run as they are.
 
-With `--postgresql` those of the database run again there. Other arguments go to one pytest run as they are.
 With CI=true a missing PostgreSQL or Chromium is a failure; elsewhere it is said and left out.
 """
 
@@ -86,8 +86,8 @@ def everything() -> bool:
         run("djlint", BIN / "djlint", "--lint", "--quiet", "templates"),
     ]
     with ThreadPoolExecutor() as lanes:  # each waits about half of its time, for disks, clocks and sockets
-        browser, others = lanes.submit(in_the_browser), lanes.submit(on_sqlite)
-        return all([*results, *others.result(), browser.result()])
+        browser, databases = lanes.submit(in_the_browser), lanes.submit(on_both_databases)
+        return all([*results, *databases.result(), browser.result()])
 
 
 def in_the_browser() -> bool:
@@ -101,29 +101,26 @@ def in_the_browser() -> bool:
     )
 
 
-def on_sqlite() -> list[bool]:
+def on_both_databases() -> list[bool]:
     elsewhere = map("--ignore={}".format, (*LONG, BROWSER, CONTRACT))
-    return [
+    results = [
         pytest("SQLite", "-n", str(CORES), *elsewhere),
         # Only one process that ran all of it can tell whether an operation of the contract was left out.
         pytest("contract", CONTRACT),
     ]
-
-
-def on_postgresql() -> bool:
     if not postgres_answers():
-        return missing("PostgreSQL")
+        return [*results, missing("PostgreSQL")]
+    on_postgres = ("tests/models", "tests/services", "tests/pages")
     # One process more than cores: each waits for the server while the server works.
-    chosen = ("tests/models", "tests/services", "tests/pages", "-n", str(CORES + 1))
-    return pytest("PostgreSQL", *chosen, LOUPE_DATABASE_URL=POSTGRES)
+    beside = str(CORES + 1)
+    return [*results, pytest("PostgreSQL", "-n", beside, *on_postgres, LOUPE_DATABASE_URL=POSTGRES)]
 
 
 if __name__ == "__main__":
     # A run starts some hundred processes of the same program: what one has compiled, the others load.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    if sys.argv[1:] not in ([], ["--postgresql"]):
+    if len(sys.argv) > 1:
         sys.exit(subprocess.call([*PYTEST, *sys.argv[1:]], cwd=ROOT))
     with tempfile.TemporaryDirectory(prefix="loupe-rendered-") as rendered:
         os.environ["LOUPE_TEST_RENDERED"] = rendered  # pictures are drawn once for all the stages
-        is_well = on_postgresql() if sys.argv[1:] else everything()
-        sys.exit(0 if is_well else 1)
+        sys.exit(0 if everything() else 1)

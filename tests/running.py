@@ -1,6 +1,5 @@
 """The real program on a port of its own: web, worker and poller over a copy of a filled data folder."""
 
-import ctypes
 import json
 import os
 import re
@@ -14,8 +13,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from reviewqueue.ending import dies_with_us
+
 ROOT = Path(__file__).resolve().parent.parent
-PR_SET_PDEATHSIG = 1
 SPEED = "30"  # the sandbox's; images take about a second
 # Answers questions one after the other: a line of JSON each, code to run and what it printed.
 ANSWER = """
@@ -31,18 +31,6 @@ for question in sys.stdin:
     connections.close_all()
     print(json.dumps([printed.getvalue(), wrong]), flush=True)
 """
-
-
-def dies_with_us(how: int = signal.SIGTERM):
-    """For `preexec_fn` (Linux): the child gets this signal when the thread that starts it is gone."""
-    us, libc = os.getpid(), ctypes.CDLL(None)
-
-    def bind() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, how)
-        if os.getppid() != us:  # gone already
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return bind
 
 
 def free_port() -> int:

@@ -40,12 +40,6 @@ WAYS = {
 }
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if "tests/browser" in str(item.path):
-            item.add_marker(pytest.mark.browser)
-
-
 @pytest.fixture(scope="session")
 def chromium():
     found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)

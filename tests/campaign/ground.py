@@ -17,8 +17,9 @@ from pathlib import Path
 
 import psycopg
 
+from reviewqueue.ending import dies_with_us
 from tests.campaign import storm
-from tests.running import ROOT, Running, dies_with_us, environment, free_port, manage
+from tests.running import ROOT, Running, environment, free_port, manage
 
 # Fills the desk before the storm; it may take several of the key's minutes.
 MIRROR = """

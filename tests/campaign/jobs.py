@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.running import dies_with_us
+from reviewqueue.ending import dies_with_us
 
 ENDS_WITHIN_SECONDS = 120  # after SIGTERM: it stops its program and removes what it made
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 from django.db import connection
 
-from tests.running import ROOT, dies_with_us, environment
+from reviewqueue.ending import dies_with_us
+from tests.running import ROOT, environment
 from tests.world import only_postgresql
 
 

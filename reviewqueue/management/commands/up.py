@@ -1,6 +1,5 @@
 """The whole program: migrate, fill the sandbox, start web, worker and poller, and keep them alive."""
 
-import ctypes
 import os
 import signal
 import socket
@@ -10,7 +9,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -30,7 +28,6 @@ STARTING_SECONDS = 15  # loading the program takes its time, whatever the scale
 CHECK_SECONDS = min(5, HUNG_SECONDS / 4)
 GRACE_SECONDS = {"web": 10, "worker": 70, "poller": 40}  # what was begun is finished: a request takes 30 s
 TURN_SECONDS = 0.2
-PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -52,7 +49,7 @@ class Child:
             bufsize=1,
             env=self.environment,
             start_new_session=True,
-            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - Linux only, and nothing of ours runs in between
+            preexec_fn=ending.dies_with_us(),  # noqa: PLW1509 - Linux only, and nothing of ours runs in between
         )
         threading.Thread(target=self.repeat, args=(self.process,), daemon=True).start()
 
@@ -79,20 +76,6 @@ class Child:
         except ProcessLookupError:
             pass
         self.process.wait()
-
-
-def die_with(parent: int) -> Callable[[], None]:
-    """For `preexec_fn`. Linux: the child gets SIGTERM when the supervisor is gone, even by SIGKILL."""
-    if sys.platform != "linux":
-        return lambda: None
-    prctl = ctypes.CDLL(None).prctl
-
-    def bind() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # gone already
-            os._exit(1)
-
-    return bind
 
 
 class Command(BaseCommand):
